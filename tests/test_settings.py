@@ -1,0 +1,367 @@
+"""Settings: what is filled in, what is refused and in which words, and the way to JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dwt_keras import settings
+from dwt_keras.checks import ArgumentError
+from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
+
+GROUPS = [CompressionSettings, DataSettings, TrainingSettings]
+
+# Field, what is given, and the words that say what is allowed.
+REFUSED = [
+    ("wavelet", "nope", "must be a discrete wavelet of PyWavelets or none"),
+    ("wavelet", "mexh", "must be a discrete wavelet"),
+    ("wavelet", "", "must be a discrete wavelet of PyWavelets or none"),
+    ("wavelet", None, "must be a discrete wavelet of PyWavelets or none"),
+    *[
+        ("level", value, "must be a whole number, 1 or more, or max")
+        for value in (0, -1, "0", "-3", "1.5", 1.5, "MAX", "", " 2", "two", None, True, [1])
+    ],
+    *[
+        ("threshold", value, "must be a finite number, 0 or more")
+        for value in (-1, -1e-9, math.nan, math.inf, -math.inf, "0.1", True, 10**400)
+    ],
+    *[
+        ("threshold_mode", value, "must be one of hard, soft, garrote, firm")
+        for value in ("nope", "Hard", "", None, 1)
+    ],
+    *[
+        ("threshold_rule", value, "must be one of absolute, relative, quantile, universal")
+        for value in ("nope", "", None, 1)
+    ],
+    *[("keep_approximation", value, "must be true or false") for value in ("no", "true", 0, None)],
+    *[("axes", value, "must be one of auto, matrix") for value in ("nope", None, 0, (0, 1))],
+    *[("layers", value, "must be regular expressions") for value in ("(", "conv,*", "a,[")],
+    *[("layers", value, "must be text") for value in (["conv"], 3, True)],
+    *[("hold_support", value, "must be true or false") for value in ("no", 0, 1)],
+    *[("ramp", value, "must be one of constant, linear, cubic") for value in ("nope", "", 1)],
+    *[
+        ("ramp_begin_epoch", value, "must be a whole number, 0 or more")
+        for value in (-1, 0.5, "1", None, True)
+    ],
+    *[
+        ("apply_every_batches", value, "must be a whole number, 1 or more")
+        for value in (0, -1, 2.0, "3", True)
+    ],
+    *[
+        ("dataset", value, "must be one of digits, mnist, fashion_mnist, cifar10, cifar100")
+        for value in ("nope", "MNIST", None)
+    ],
+    *[("data_dir", value, "must be text") for value in (3, ["a"], True)],
+    *[
+        ("validation_fraction", value, "must be a finite number, above 0, below 1")
+        for value in (0, 0.0, 1, 1.0, -0.1, math.nan, math.inf, "0.1", None)
+    ],
+    *[("model", value, "must be one of mlp, cnn") for value in ("nope", "CNN", None)],
+    *[
+        ("hidden_units", value, "must be whole numbers, 1 or more, comma-separated")
+        for value in ("", "a", "1,", "0", "8,-1", "1.5", (), [0], (2.5,), (True,), 128, None)
+    ],
+    *[
+        (name, value, "must be a whole number, 1 or more")
+        for name in ("batch_size", "epochs")
+        for value in (0, -1, 1.0, "2", None, True)
+    ],
+    *[
+        ("learning_rate", value, "must be a finite number, above 0")
+        for value in (0, 0.0, -1e-3, math.nan, math.inf, "1", None)
+    ],
+    *[("seed", value, "must be a whole number, 0 or more") for value in (-1, 1.5, "0", None)],
+    ("seed", 2**32, "must be below 2**32"),
+    ("save_dir", 3, "must be text"),
+    ("save_dir", None, "must be text"),
+    ("run_name", 3, "must be text"),
+]
+
+# Every field with a value of its own, none of them the default.
+OTHER = {
+    "wavelet": "sym4",
+    "level": "max",
+    "threshold": 0.25,
+    "threshold_mode": "soft",
+    "threshold_rule": "quantile",
+    "keep_approximation": True,
+    "axes": "matrix",
+    "layers": "conv,dense_[12]$",
+    "hold_support": False,
+    "ramp": "linear",
+    "ramp_begin_epoch": 2,
+    "ramp_end_epoch": 5,
+    "apply_every_batches": 7,
+    "dataset": "cifar10",
+    "data_dir": "data",
+    "validation_fraction": 0.2,
+    "model": "cnn",
+    "hidden_units": (64, 32),
+    "batch_size": 16,
+    "epochs": 20,
+    "learning_rate": 0.01,
+    "seed": 3,
+    "save_dir": "runs",
+    "run_name": "first",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    REFUSED,
+    ids=[f"{name}={value!r:.20}" for name, value, _ in REFUSED],
+)
+def test_a_field_out_of_range_is_refused_in_one_line(name, value, allowed):
+    with pytest.raises(ArgumentError) as caught:
+        Settings.from_flat({name: value})
+    message = str(caught.value)
+    assert caught.value.argument == name
+    assert message.startswith(f"{name} {allowed}")
+    assert "given " in message
+    # A bad pattern is shown by itself, and a number that came as text without its quotes.
+    assert name == "layers" or str(value) in message
+    assert "\n" not in message
+
+
+def test_every_field_is_refused_something():
+    special = {"ramp_end_epoch"}  # Its rules involve other fields: below.
+    assert {name for name, _, _ in REFUSED} | special == set(settings.flat_fields())
+
+
+def test_an_empty_save_dir_is_refused():
+    with pytest.raises(ArgumentError, match=r"^save_dir must name a folder; given an empty one$"):
+        TrainingSettings(save_dir="")
+
+
+def test_a_bad_pattern_is_named():
+    with pytest.raises(ArgumentError, match=r"^layers must be .*; given '\(b': "):
+        CompressionSettings(layers="a,(b")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_refuses_by_itself(group):
+    bad = next(
+        (name, value)
+        for name, value, _ in REFUSED
+        if name in {field.name for field in dataclasses.fields(group)}
+    )
+    with pytest.raises(ArgumentError, match=f"^{bad[0]} "):
+        group(**{bad[0]: bad[1]})
+
+
+@pytest.mark.parametrize(
+    ("given_level", "level"),
+    [(1, 1), (3, 3), ("3", 3), ("+2", 2), ("007", 7), ("max", "max"), (1000, 1000)],
+)
+def test_levels(given_level, level):
+    assert CompressionSettings(level=given_level).level == level
+
+
+@pytest.mark.parametrize(
+    ("wavelet", "name", "note"),
+    [
+        ("haar", "haar", None),
+        ("HAAR", "haar", None),
+        ("Bior4.4", "bior4.4", None),
+        ("none", "none", None),
+        ("identity", "none", None),
+        ("harr", "haar", "haar"),
+        ("db", "db1", "db1"),
+    ],
+)
+def test_the_wavelet_becomes_its_canonical_name(wavelet, name, note):
+    found = CompressionSettings(wavelet=wavelet)
+    assert found.wavelet == name
+    assert len(found.notes) == (note is not None)
+    assert all(note in line for line in found.notes)
+
+
+@pytest.mark.parametrize("rule", ["absolute", "relative", "quantile"])
+def test_the_default_threshold_is_filled_in(rule):
+    assert CompressionSettings(threshold_rule=rule).threshold == 0.05
+    assert CompressionSettings(threshold_rule=rule, threshold=0).threshold == 0.0
+    assert CompressionSettings(threshold_rule=rule, threshold=0.5).threshold == 0.5
+
+
+def test_the_rule_universal_takes_no_threshold():
+    assert CompressionSettings(threshold_rule="universal").threshold is None
+    for threshold in (0.0, 0.05):
+        with pytest.raises(
+            ArgumentError, match=f"^threshold must not be given .*universal.*; given {threshold}$"
+        ):
+            CompressionSettings(threshold_rule="universal", threshold=threshold)
+
+
+@pytest.mark.parametrize("rule", ["quantile", "relative"])
+@pytest.mark.parametrize("threshold", [1, 1.0, 3.5, -0.1, math.nan])
+def test_a_fraction_lies_below_one(rule, threshold):
+    with pytest.raises(ArgumentError, match=r"^threshold must be .*0 or more, below 1; given"):
+        CompressionSettings(threshold_rule=rule, threshold=threshold)
+
+
+def test_a_magnitude_may_be_above_one():
+    assert CompressionSettings(threshold=3.5).threshold == 3.5
+    below = math.nextafter(1.0, 0.0)
+    assert CompressionSettings(threshold_rule="quantile", threshold=below).threshold == below
+
+
+@pytest.mark.parametrize(
+    ("rule", "hold_support", "ramp"),
+    [
+        ("absolute", False, "constant"),
+        ("relative", False, "constant"),
+        ("universal", False, "constant"),
+        ("quantile", True, "cubic"),
+    ],
+)
+def test_holding_and_ramp_follow_the_rule(rule, hold_support, ramp):
+    found = CompressionSettings(threshold_rule=rule)
+    assert (found.hold_support, found.ramp) == (hold_support, ramp)
+    other = CompressionSettings(threshold_rule=rule, hold_support=not hold_support, ramp="linear")
+    assert (other.hold_support, other.ramp) == (not hold_support, "linear")
+
+
+@pytest.mark.parametrize("ramp", ["linear", "cubic"])
+@pytest.mark.parametrize("end", [4, 3, 0, 5.5, "6"])
+def test_a_ramp_ends_after_it_begins(ramp, end):
+    with pytest.raises(ArgumentError, match=r"^ramp_end_epoch must be a whole number, 5 or more"):
+        CompressionSettings(ramp=ramp, ramp_begin_epoch=4, ramp_end_epoch=end)
+    assert CompressionSettings(ramp=ramp, ramp_begin_epoch=4, ramp_end_epoch=5).ramp_end_epoch == 5
+
+
+def test_a_constant_ramp_has_no_end():
+    with pytest.raises(ArgumentError, match=r"^ramp_end_epoch needs ramp=linear or cubic"):
+        CompressionSettings(ramp_end_epoch=4)
+    assert CompressionSettings(threshold_rule="quantile", ramp_end_epoch=4).ramp == "cubic"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda end: Settings.from_flat({"ramp": "cubic", "ramp_end_epoch": end, "epochs": 8}),
+        lambda end: Settings(
+            compression=CompressionSettings(ramp="cubic", ramp_end_epoch=end),
+            training=TrainingSettings(epochs=8),
+        ),
+    ],
+    ids=["flat", "groups"],
+)
+def test_a_ramp_ends_within_the_training(make):
+    assert make(8).compression.ramp_end_epoch == 8
+    with pytest.raises(
+        ArgumentError, match=r"^ramp_end_epoch must not lie beyond the last epoch, 8; given 9$"
+    ):
+        make(9)
+
+
+def test_a_ramp_begins_within_the_training():
+    assert Settings.from_flat({"ramp_begin_epoch": 7, "epochs": 8}).training.epochs == 8
+    for begin in (8, 9):
+        with pytest.raises(
+            ArgumentError, match=rf"^ramp_begin_epoch must lie before .*, 8; given {begin}$"
+        ):
+            Settings.from_flat({"ramp_begin_epoch": begin, "epochs": 8})
+
+
+@pytest.mark.parametrize(
+    ("layers", "patterns"),
+    [(None, ()), ("", ()), ("conv", ("conv",)), ("conv,dense_[12]$", ("conv", "dense_[12]$"))],
+)
+def test_layer_patterns(layers, patterns):
+    assert CompressionSettings(layers=layers).layer_patterns == patterns
+
+
+@pytest.mark.parametrize(
+    ("given_units", "units"),
+    [("128", (128,)), ("64,32", (64, 32)), ("64, 32", (64, 32)), ([8, 4], (8, 4)), ((5,), (5,))],
+)
+def test_hidden_units(given_units, units):
+    assert TrainingSettings(hidden_units=given_units).hidden_units == units
+
+
+def test_the_largest_seed():
+    assert TrainingSettings(seed=2**32 - 1).seed == 2**32 - 1
+
+
+def test_names_are_unique_over_the_groups():
+    names = [field.name for group in GROUPS for field in dataclasses.fields(group) if field.init]
+    assert len(set(names)) == len(names)
+    assert names == list(settings.flat_fields())
+
+
+def test_every_field_has_a_help_text():
+    for name, field in settings.flat_fields().items():
+        text = field.metadata["help"]
+        assert text == text.strip() and text.endswith("."), name
+
+
+@pytest.mark.parametrize("group", [*GROUPS, Settings])
+def test_settings_are_frozen_and_comparable(group):
+    one = group()
+    assert one == group()
+    assert hash(one) == hash(group())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(one, dataclasses.fields(group)[0].name, None)
+
+
+def test_notes_do_not_set_settings_apart():
+    assert CompressionSettings(wavelet="harr") == CompressionSettings(wavelet="haar")
+
+
+def test_flat_gives_every_value_back():
+    assert Settings.from_flat(OTHER).flat() == OTHER
+    assert list(Settings().flat()) == list(settings.flat_fields())
+
+
+def test_missing_names_take_defaults():
+    assert Settings.from_flat({}) == Settings()
+    assert Settings.from_flat({"epochs": 3}).training == TrainingSettings(epochs=3)
+
+
+@pytest.mark.parametrize("name", ["nope", "Threshold", "notes", "compression", ""])
+def test_an_unknown_name_is_refused(name):
+    with pytest.raises(ArgumentError, match=f"^{name} is not a setting$") as caught:
+        Settings.from_flat({name: 1, "epochs": 3})
+    assert caught.value.argument == name
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        OTHER,
+        {"threshold_rule": "universal"},
+        {"threshold_rule": "quantile", "threshold": 0.9},
+        {"wavelet": "harr", "level": "3", "hidden_units": "8,4"},
+    ],
+    ids=lambda values: ",".join(values) if len(values) < 9 else "other",
+)
+def test_json_round_trip(values):
+    before = Settings.from_flat(values)
+    text = before.to_json()
+    assert Settings.from_json(text) == before
+    assert Settings.from_json(text).to_json() == text
+    assert list(json.loads(text)) == list(settings.flat_fields())
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "threshold": st.floats(0, 0.99),
+            "threshold_rule": st.sampled_from(["absolute", "relative", "quantile"]),
+            "learning_rate": st.floats(1e-300, 1e300),
+            "run_name": st.text(),
+            "hidden_units": st.lists(st.integers(1, 10**6), min_size=1),
+            "seed": st.integers(0, 2**32 - 1),
+        },
+    )
+)
+def test_json_keeps_every_value_exactly(values):
+    before = Settings.from_flat(values)
+    assert Settings.from_json(before.to_json()) == before
