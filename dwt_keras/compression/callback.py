@@ -1,0 +1,198 @@
+"""The callback that shrinks a network's wavelet coefficients while it trains."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from dwt_keras import checks
+from dwt_keras.compression import schedule, shrink, support, targets
+from dwt_keras.settings import CompressionSettings
+
+
+class DWTCompression(keras.callbacks.Callback):
+    """Thresholds the wavelet coefficients of a model's kernels once an epoch.
+
+        model.fit(x, y, callbacks=[DWTCompression("sym2", level=2, threshold=0.05)])
+
+    **When.** In the last `on_train_batch_end` of an epoch where the number of batches is known,
+    so that validation, checkpoints and early stopping see the shrunk weights whatever the order
+    of the callbacks. Where it is not known (a generator), in the `on_test_begin` of the epoch's
+    validation; without validation at the epoch's end, and then callbacks listed
+    before this one still see the weights as they were. At the end of training kernels that
+    something else has overwritten since (`use_ema`) are shrunk once more; those restored to a
+    shrunk state (`EarlyStopping(restore_best_weights=True)`) are left, since soft and garrote
+    would shrink them further.
+
+    **Logs.** Each epoch's `logs` get `zero_fraction`, `energy_kept` (share of the coefficients'
+    sum of squares) and `threshold` (the magnitude applied; a mean where layers have their own).
+    List this callback before CSVLogger or TensorBoard so that they record them.
+
+    **Optimizer slots** are never touched.
+
+    Under MirroredStrategy Keras itself cannot do `steps_per_execution` above 1 or
+    `jit_compile=True`; such a model is refused.
+
+    Args:
+        wavelet: Discrete wavelet by PyWavelets' name, family, or "none". Defaults to "haar".
+        level: Decomposition level, or "max". Defaults to 1.
+        threshold: Magnitude or fraction, by rule; 0.05 by default.
+        **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
+            threshold_mode, threshold_rule, keep_approximation, axes, layers, hold_support,
+            ramp, ramp_begin_epoch, ramp_end_epoch, apply_every_batches.
+
+    Attributes:
+        settings: The settings, with defaults filled in.
+        targets: The kernels with their bases, from the start of training on (from its first
+            batch on where that builds the model).
+        report: What the shrinking did that left the kernels as they stand, which need not be the
+            last one (`EarlyStopping(restore_best_weights=True)`); of the last one where kernels
+            have changed since, None before the first.
+        seconds: Time spent shrinking, in seconds.
+
+    Raises:
+        ArgumentError: On a setting out of range; when training starts also UserError, if the
+            model has nothing to compress or cannot be compressed.
+    """
+
+    def __init__(
+        self,
+        wavelet: str = "haar",
+        level: int | str = 1,
+        threshold: float | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.settings = CompressionSettings(
+            wavelet=wavelet, level=level, threshold=threshold, **settings
+        )
+        self.targets: tuple[targets.Target, ...] = ()
+        self._last: shrink.Report | None = None
+        self.seconds = 0.0
+        self._schedule = self._schedule_over(epochs=1)
+        self._support: support.HeldSupport | None = None
+        self._written: dict[targets.Target, dict[bytes, shrink.TargetReport]] = {}
+        self._in_epoch = False
+        self._epoch = 0
+        self._batches_before = 0
+        self._batch_count = 0
+        self._shrunk_this_epoch = False
+
+    @property
+    def report(self) -> shrink.Report | None:
+        reports = [self._written[target].get(shrink.digest(target)) for target in self.targets]
+        found = tuple(report for report in reports if report is not None)
+        return shrink.Report(found) if found and len(found) == len(reports) else self._last
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        _refuse_what_keras_cannot(self.model)
+        self.targets = ()
+        self._last = None
+        self._schedule = self._schedule_over(self.params.get("epochs") or 1)
+        self._batches_before = self._batch_count = 0
+        # All callbacks of one fit are given the same params.
+        support.release(self.model, self.params)
+        if self.model.built:
+            self._find_targets()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._in_epoch = True
+        self._epoch = epoch
+        self._shrunk_this_epoch = False
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if not self.targets:
+            # The model was not built before its first batch.
+            self._find_targets()
+        # Under steps_per_execution `batch` is the last of several batches, not all of which
+        # there need to be at the end of an epoch.
+        steps = self.params.get("steps")
+        done = min(batch + 1, steps) if steps else batch + 1
+        before, self._batch_count = self._batch_count, self._batches_before + done
+        if done == steps:
+            self._shrink_epoch()
+            return
+        every = self.settings.apply_every_batches
+        if every and self._batch_count // every > before // every:
+            self._shrink(self._epoch + (done / steps if steps else 0.0), self.targets)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        if self._in_epoch:
+            self._shrink_epoch()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._shrink_epoch()
+        self._in_epoch = False
+        self._batches_before = self._batch_count
+        if logs is not None and self._last is not None:
+            logs["zero_fraction"] = self._last.zero_fraction
+            logs["energy_kept"] = self._last.energy_kept
+            logs["threshold"] = self._last.threshold
+
+    def on_train_end(self, logs: Any = None) -> None:
+        overwritten = [
+            target for target in self.targets if shrink.digest(target) not in self._written[target]
+        ]
+        if overwritten:
+            self._shrink(self._epoch + 1, overwritten)
+        if self._support is not None:
+            self._support.detach()
+            self._support = None
+
+    def _find_targets(self) -> None:
+        found = targets.find(self.model, self.settings)
+        if self.params.get("verbose", 1):
+            for note in (*self.settings.notes, *found.notes):
+                print(note)
+        self.targets = found.items
+        self._written = {target: {} for target in self.targets}
+        if self.settings.hold_support:
+            self._support = support.HeldSupport(self.model, self.targets, self.params)
+            self._support.attach()
+
+    def _shrink_epoch(self) -> None:
+        """Shrinks if this epoch has not been shrunk yet."""
+        if not self._shrunk_this_epoch:
+            self._shrunk_this_epoch = True
+            self._shrink(self._epoch + 1, self.targets)
+
+    def _shrink(self, epochs_done: float, only: Sequence[targets.Target]) -> None:
+        started = time.perf_counter()
+        reports = shrink.shrink(
+            self.targets,
+            self.settings,
+            self._schedule.factor(epochs_done),
+            self._support.hold if self._support is not None else None,
+            only,
+        )
+        for target, report in reports.items():
+            self._written[target][shrink.digest(target)] = report
+        self._last = shrink.Report(tuple(reports.values()))
+        self.seconds += time.perf_counter() - started
+
+    def _schedule_over(self, epochs: int) -> schedule.Schedule:
+        return schedule.for_training(
+            str(self.settings.ramp),
+            self.settings.ramp_begin_epoch,
+            self.settings.ramp_end_epoch,
+            epochs,
+        )
+
+
+def _refuse_what_keras_cannot(model: Any) -> None:
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas < 2:
+        return
+    if model.steps_per_execution > 1:
+        raise checks.UserError(
+            f"steps_per_execution={model.steps_per_execution} does not work in Keras with "
+            f"{replicas} replicas: use 1"
+        )
+    if model.jit_compile:
+        raise checks.UserError(
+            f"jit_compile does not work in Keras with {replicas} replicas: "
+            "compile with jit_compile=False"
+        )
