@@ -1,0 +1,106 @@
+"""Where runs go: one numbered folder each, named after what sets the run apart."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from dwt_keras import checks
+from dwt_keras.settings import DATA_DRIVEN_RULES, Settings
+
+
+def group_folder(settings: Settings) -> Path:
+    """The folder that collects the runs with these parameters, relative to nothing but save_dir.
+
+    Returns:
+        `<save_dir>/<dataset>-<model>/<wavelet>-level<L>-threshold<T>[-<rule>][-<mode>][-<axes>]`
+        `-batch<B>-epochs<E>`, the bracketed parts where they are not the default.
+    """
+    compression, training = settings.compression, settings.training
+    driven = compression.threshold_rule in DATA_DRIVEN_RULES
+    parts = [
+        compression.wavelet,
+        f"level{compression.level}",
+        "thresholdauto" if driven else f"threshold{compression.threshold:g}",
+        "" if compression.threshold_rule == "absolute" else compression.threshold_rule,
+        "" if compression.threshold_mode == "hard" else compression.threshold_mode,
+        "" if compression.axes == "auto" else compression.axes,
+        f"batch{training.batch_size}",
+        f"epochs{training.epochs}",
+    ]
+    return (
+        Path(training.save_dir)
+        / _slug(f"{settings.data.dataset}-{training.model}")
+        / _slug("-".join(part for part in parts if part))
+    )
+
+
+def create(settings: Settings) -> Path:
+    """Makes the folder of a new run, with a number that no other run of the group has.
+
+    Runs that start at the same moment get different numbers: a number belongs to whoever
+    creates its hidden marker first, and the marker goes once the folder stands.
+
+    Returns:
+        The new folder, `<group>/<NNN>[-<run_name>]`.
+
+    Raises:
+        ArgumentError: If save_dir cannot be written.
+    """
+    group = group_folder(settings)
+    name = settings.training.run_name
+    suffix = f"-{_slug(name)}" if name else ""
+    try:
+        group.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            number = max([number, *(taken + 1 for taken in _numbers(group))])
+            marker = group / f".{number:03d}"
+            try:
+                marker.touch(exist_ok=False)
+            except FileExistsError:
+                number += 1
+                continue
+            try:
+                if number in _numbers(group):
+                    continue
+                folder = group / f"{number:03d}{suffix}"
+                folder.mkdir()
+                return folder
+            finally:
+                marker.unlink()
+    except OSError as error:
+        raise _unusable(settings.training.save_dir, error) from None
+
+
+def check_save_dir(save_dir: str) -> None:
+    """Tries whether runs can be written below a folder, which need not exist; leaves nothing.
+
+    Raises:
+        ArgumentError: If they cannot.
+    """
+    place = Path(save_dir).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".dwt_keras.", dir=place))
+    except OSError as error:
+        raise _unusable(save_dir, error) from None
+
+
+def _unusable(save_dir: str, error: OSError) -> checks.ArgumentError:
+    return checks.ArgumentError(
+        "save_dir", f"must be a folder that can be written; given {save_dir!r}: {error.strerror}"
+    )
+
+
+def _numbers(group: Path) -> set[int]:
+    found = (re.match(r"\d{3,}(?=-|$)", entry.name) for entry in group.iterdir())
+    return {int(match.group()) for match in found if match}
+
+
+def _slug(text: str) -> str:
+    """Text as a file name: letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-") or "unnamed"

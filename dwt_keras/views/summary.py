@@ -1,0 +1,76 @@
+"""The last words of a run on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dwt_keras.compression.shrink import Report
+
+
+def layer_table(report: Report) -> str:
+    """One row a kernel: shape, basis, coefficients, zero fraction, energy kept; then the sum."""
+    rows = [("kernel", "shape", "basis", "coefficients", "zeros", "energy kept")]
+    for target in report.targets:
+        rows.append(
+            (
+                target.path,
+                "x".join(map(str, target.shape)),
+                target.basis,
+                f"{target.coefficients:,}",
+                _percent(target.zero_fraction),
+                _percent(target.energy_kept),
+            )
+        )
+    total = sum(target.coefficients for target in report.targets)
+    rows.append(
+        (
+            "all",
+            "",
+            "",
+            f"{total:,}",
+            _percent(report.zero_fraction),
+            _percent(report.energy_kept),
+        )
+    )
+    return table(rows, right_from=3)
+
+
+def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
+    """Test accuracy, where the run lies, and how to look at it and load it."""
+    return "\n".join(
+        (
+            f"test accuracy: {metrics['test_accuracy']:.4f}",
+            f"run folder:    {folder}",
+            f"TensorBoard:   tensorboard --logdir {save_dir}",
+            f'SavedModel:    tf.saved_model.load("{folder / "serving" / "1"}")'
+            '.signatures["serving_default"]',
+        )
+    )
+
+
+def table(rows: Sequence[Sequence[str]], right_from: int) -> str:
+    """Aligns rows of text in columns, the first row as heading.
+
+    Args:
+        rows: Cells, as many in each row.
+        right_from: Index of the first column that is set to the right.
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            cell.rjust(width) if column >= right_from else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join(
+        [line(rows[0]), "  ".join("-" * width for width in widths)]
+        + [line(row) for row in rows[1:]]
+    )
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"

@@ -1,0 +1,62 @@
+"""What TensorBoard shows of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dwt_keras.compression.callback import DWTCompression
+
+
+def callbacks(folder: Path, compression: DWTCompression) -> list[keras.callbacks.Callback]:
+    """Callbacks that write event files below `folder`.
+
+    They must stand behind `compression` in the list given to fit. Keras' own writes loss,
+    accuracy, learning rate, the compression's logs and the graph; ours zero fractions by layer
+    and histograms of the coefficients by subband.
+    """
+    return [
+        keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=True),
+        CoefficientSummaries(folder / "compression", compression),
+    ]
+
+
+class CoefficientSummaries(keras.callbacks.Callback):
+    """Writes zero fraction, energy kept and threshold by layer, and coefficients by subband.
+
+    Args:
+        folder: Where the event file goes.
+        compression: The callback whose work is shown.
+    """
+
+    def __init__(self, folder: Path, compression: DWTCompression) -> None:
+        super().__init__()
+        self._folder = folder
+        self._compression = compression
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._writer = tf.summary.create_file_writer(str(self._folder))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        report = self._compression.report
+        if report is None:
+            return
+        with self._writer.as_default(step=epoch):
+            for path, fraction in report.zero_fraction_by_layer.items():
+                tf.summary.scalar(f"zero_fraction/{path}", fraction)
+            for row in report.targets:
+                tf.summary.scalar(f"energy_kept/{row.path}", row.energy_kept)
+                tf.summary.scalar(f"threshold/{row.path}", row.threshold)
+            for target in self._compression.targets:
+                coefficients = target.basis.decompose(target.read())
+                for band in target.basis.subbands:
+                    values = coefficients[band.slices].astype(np.float32)
+                    tf.summary.histogram(f"{target.path}/{band.name}", values)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._writer.close()

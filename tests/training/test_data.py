@@ -1,0 +1,495 @@
+"""The datasets: what is read, what is refused and in which words, how batches come."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dwt_keras import checks
+from dwt_keras.settings import DataSettings
+from dwt_keras.training import data
+
+IDX_NAMES = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+
+
+def arrays(**replaced: Any) -> dict[str, Any]:
+    """Twenty training and six test samples of 5 x 4 pixels, some arrays replaced."""
+    random = np.random.default_rng(0)
+    made = {
+        "x_train": random.integers(0, 256, (20, 5, 4)).astype(np.uint8),
+        "y_train": (np.arange(20) % 10).astype(np.uint8),
+        "x_test": random.integers(0, 256, (6, 5, 4)).astype(np.uint8),
+        "y_test": (np.arange(6) % 10).astype(np.uint8),
+    }
+    return {**made, **replaced}
+
+
+def idx(values: np.ndarray) -> bytes:
+    return struct.pack(f">{1 + values.ndim}I", 0x800 + values.ndim, *values.shape) + bytes(
+        values.tobytes()
+    )
+
+
+def write_idx(folder: Path, made: dict[str, Any] | None = None) -> None:
+    for key, values in (made or arrays()).items():
+        (folder / IDX_NAMES[key]).write_bytes(idx(values))
+
+
+def load(folder: Path, dataset: str = "mnist", **given: Any) -> data.Dataset:
+    return data.load(DataSettings(dataset=dataset, data_dir=str(folder), **given))
+
+
+def assert_parts(loaded: data.Dataset, made: dict[str, Any], scale: float = 255) -> None:
+    """The training part less its last tenth, that tenth, and the test part, all normalised."""
+    images = (made["x_train"] / scale).astype(np.float32).reshape(20, 5, 4, -1)
+    labels = made["y_train"].reshape(-1)
+    np.testing.assert_allclose(loaded.train_images, images[:18], rtol=1e-6)
+    np.testing.assert_allclose(loaded.validation_images, images[18:], rtol=1e-6)
+    np.testing.assert_allclose(
+        loaded.test_images, (made["x_test"] / scale).reshape(6, 5, 4, -1), rtol=1e-6
+    )
+    np.testing.assert_array_equal(loaded.train_labels, labels[:18])
+    np.testing.assert_array_equal(loaded.validation_labels, labels[18:])
+    np.testing.assert_array_equal(loaded.test_labels, made["y_test"].reshape(-1))
+    assert_types(loaded)
+
+
+def assert_types(loaded: data.Dataset) -> None:
+    for part in ("train", "validation", "test"):
+        assert getattr(loaded, f"{part}_images").dtype == np.float32
+        assert getattr(loaded, f"{part}_labels").dtype == np.int32
+
+
+class TestIdx:
+    @pytest.mark.parametrize("dot", [False, True])
+    @pytest.mark.parametrize("zipped", [False, True])
+    def test_reads_every_name_it_goes_by(self, tmp_path: Path, dot: bool, zipped: bool) -> None:
+        made = arrays()
+        for key, values in made.items():
+            name = IDX_NAMES[key].replace("-idx", ".idx") if dot else IDX_NAMES[key]
+            content = gzip.compress(idx(values)) if zipped else idx(values)
+            (tmp_path / (f"{name}.gz" if zipped else name)).write_bytes(content)
+        loaded = load(tmp_path)
+        assert_parts(loaded, made)
+        assert (loaded.name, loaded.classes, loaded.input_shape) == ("mnist", 10, (5, 4, 1))
+
+    def test_reads_gz_names_that_a_browser_unpacked(self, tmp_path: Path) -> None:
+        for key, values in arrays().items():
+            (tmp_path / f"{IDX_NAMES[key]}.gz").write_bytes(idx(values))
+        assert_parts(load(tmp_path), arrays())
+
+    @pytest.mark.parametrize(
+        ("key", "spoil", "message"),
+        [
+            ("x_train", lambda b: b[:-1], "is truncated: its header promises 400 .* 399 follow"),
+            ("y_train", lambda b: b[:-3], "is truncated: its header promises 20 .* 17 follow"),
+            ("x_test", lambda b: b + b"\n", "has trailing bytes: .* promises 120 .* 121 follow"),
+            ("x_test", lambda b: b[:11], "ends within its header, after 11 of 16 bytes"),
+            ("y_test", lambda b: b"", "ends within its header, after 0 of 8 bytes"),
+            ("x_test", lambda b: b[:3], "ends within its header, after 3 of 16 bytes"),
+            ("x_train", lambda b: idx(arrays()["y_train"]), "images.* 00000803; .* 00000801$"),
+            ("y_train", lambda b: idx(arrays()["x_train"]), "labels.* 00000801; .* 00000803$"),
+            ("x_train", lambda b: b"<html>" + b, "must be an IDX file of images, .* 3c68746d$"),
+            ("x_train", lambda b: b[:4] + b"\xff" * 12, "is truncated: .* 0 follow"),
+            ("x_train", lambda b: gzip.compress(b)[:-9], r"cannot be read \(.*end-of-stream"),
+            ("x_train", lambda b: gzip.compress(b)[:9], r"cannot be read \(.*end-of-stream"),
+            ("x_train", lambda b: gzip.compress(b) + b"more", r"cannot be read \(Not a gzipped"),
+            (
+                "x_train",
+                lambda b: gzip.compress(b)[:10] + b"\xff" * 40,
+                r"cannot be read \(Error -3 while decompressing",
+            ),
+            ("x_train", lambda b: gzip.compress(b[:-1]), "is truncated"),
+        ],
+    )
+    def test_refuses_a_damaged_file(
+        self, tmp_path: Path, key: str, spoil: Any, message: str
+    ) -> None:
+        write_idx(tmp_path)
+        path = tmp_path / IDX_NAMES[key]
+        path.write_bytes(spoil(path.read_bytes()))
+        with pytest.raises(data.DataError, match=message) as caught:
+            load(tmp_path)
+        assert str(caught.value).startswith(f"{path}: ")
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("key", IDX_NAMES)
+    def test_names_the_file_that_is_missing(self, tmp_path: Path, key: str) -> None:
+        write_idx(tmp_path)
+        path = tmp_path / IDX_NAMES[key]
+        path.unlink()
+        dot = path.name.replace("-idx", ".idx")
+        names = f"{path.name}, {dot}, {path.name}.gz, {dot}.gz"
+        message = f"^{re.escape(str(path))}: no such file; looked for {re.escape(names)}$"
+        with pytest.raises(data.DataError, match=message):
+            load(tmp_path)
+
+    def test_folder_in_a_files_place(self, tmp_path: Path) -> None:
+        write_idx(tmp_path)
+        path = tmp_path / IDX_NAMES["x_test"]
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(data.DataError, match=r"t10k-images.*: cannot be read \(Is a dir"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("replaced", "message"),
+        [
+            (
+                {"y_train": np.zeros(19, np.uint8)},
+                "train-labels-idx1-ubyte: labels must be as many as the 20 images of "
+                "train-images-idx3-ubyte; are 19",
+            ),
+            (
+                {"y_test": np.array([0, 1, 2, 3, 4, 10], np.uint8)},
+                "t10k-labels-idx1-ubyte: labels must lie within 0 and 9; lies within 0 and 10",
+            ),
+            (
+                {"x_test": np.zeros((6, 5, 5), np.uint8)},
+                r"t10k-images-idx3-ubyte: images must have the shape of the training images, "
+                r"\(5, 4, 1\); has \(5, 5, 1\)",
+            ),
+            (
+                {"x_train": np.zeros((0, 5, 4), np.uint8), "y_train": np.zeros(0, np.uint8)},
+                r"train-images-idx3-ubyte: images must not be empty; has the shape \(0, 5, 4\)",
+            ),
+        ],
+    )
+    def test_refuses_what_does_not_fit(
+        self, tmp_path: Path, replaced: dict[str, Any], message: str
+    ) -> None:
+        write_idx(tmp_path, arrays(**replaced))
+        with pytest.raises(data.DataError, match=f"^{re.escape(str(tmp_path))}/{message}$"):
+            load(tmp_path)
+
+
+class TestNpz:
+    @pytest.mark.parametrize("name", ["mnist.npz", "mine.npz"])
+    def test_reads_the_named_or_the_only_one(self, tmp_path: Path, name: str) -> None:
+        np.savez_compressed(tmp_path / name, **arrays())
+        assert_parts(load(tmp_path), arrays())
+
+    def test_the_named_one_comes_first(self, tmp_path: Path) -> None:
+        other = arrays(x_train=np.zeros((20, 5, 4), np.uint8))
+        write_idx(tmp_path, other)
+        np.savez(tmp_path / "a.npz", **other)
+        np.savez(tmp_path / "mnist.npz", **arrays())
+        assert_parts(load(tmp_path), arrays())
+
+    def test_idx_files_come_before_another_npz(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "a.npz", **arrays(x_train=np.zeros((20, 5, 4), np.uint8)))
+        write_idx(tmp_path)
+        assert_parts(load(tmp_path), arrays())
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+    def test_takes_float_pixels_as_they_are(self, tmp_path: Path, dtype: Any) -> None:
+        made = arrays()
+        for key in ("x_train", "x_test"):
+            made[key] = (made[key] / 255).astype(dtype)
+        made["x_train"][0, 0, :2] = 0, 1
+        np.savez(tmp_path / "mnist.npz", **made)
+        assert_parts(load(tmp_path), made, scale=1)
+
+    def test_scales_bytes_to_the_whole_range(self, tmp_path: Path) -> None:
+        ends = np.zeros((20, 5, 4), np.uint8)
+        ends[:, 0] = 255
+        np.savez(tmp_path / "mnist.npz", **arrays(x_train=ends))
+        assert set(np.unique(load(tmp_path).train_images)) == {0, 1}
+
+    def test_colours_and_column_labels_of_cifar(self, tmp_path: Path) -> None:
+        made = {
+            "x_train": np.random.default_rng(0).integers(0, 256, (20, 5, 4, 3)).astype(np.uint8),
+            "y_train": np.arange(80, 100, dtype=np.int64)[:, np.newaxis],
+            "x_test": np.zeros((6, 5, 4, 3), np.uint8),
+            "y_test": np.arange(6, dtype=np.int64)[:, np.newaxis],
+        }
+        np.savez(tmp_path / "cifar100.npz", **made)
+        loaded = load(tmp_path, "cifar100")
+        assert_parts(loaded, made)
+        assert (loaded.classes, loaded.input_shape) == (100, (5, 4, 3))
+
+    @pytest.mark.parametrize(
+        ("dataset", "classes"),
+        [("mnist", 10), ("fashion_mnist", 10), ("cifar10", 10), ("cifar100", 100)],
+    )
+    def test_labels_up_to_the_number_of_classes(
+        self, tmp_path: Path, dataset: str, classes: int
+    ) -> None:
+        path = tmp_path / "it.npz"
+        labels = np.arange(6) + classes - 6
+        np.savez(path, **arrays(y_test=labels))
+        assert load(tmp_path, dataset).classes == classes
+        np.savez(path, **arrays(y_test=labels + 1))
+        with pytest.raises(data.DataError, match=f"y_test must lie within 0 and {classes - 1};"):
+            load(tmp_path, dataset)
+
+    @pytest.mark.parametrize(
+        ("replaced", "message"),
+        [
+            ({"y_test": np.full(6, -1)}, "y_test must lie within 0 and 9; lies within -1 and -1"),
+            ({"y_test": np.full(6, 2**40)}, "y_test must lie within 0 and 9"),
+            ({"y_test": np.zeros(6)}, "y_test must be whole numbers; is float64"),
+            ({"y_test": np.zeros(6, bool)}, "y_test must be whole numbers; is bool"),
+            ({"y_test": np.zeros((6, 10), int)}, r"y_test must have the shape .* \(6, 10\)"),
+            ({"y_test": np.int64(3)}, r"y_test must have the shape \(samples,\); has \(\)"),
+            ({"y_test": np.zeros(0, int)}, "y_test must not be empty"),
+            ({"y_test": np.zeros(7, int)}, "y_test must be as many as the 6 images of x_test; "),
+            ({"x_test": np.zeros((6, 5, 4), int)}, "x_test must be uint8, .* is int64"),
+            ({"x_test": np.full((6, 5, 4), np.nan)}, "x_test must be finite"),
+            ({"x_test": np.full((6, 5, 4), np.inf)}, "x_test must be finite"),
+            ({"x_test": np.full((6, 5, 4), 255.0)}, "x_test must lie within 0 and 1 .* 255"),
+            ({"x_test": np.full((6, 5, 4), -0.5)}, "x_test must lie within 0 and 1 .* -0.5"),
+            ({"x_test": np.zeros((6, 20), np.uint8)}, r"x_test must have the shape .* \(6, 20\)"),
+            (
+                {"x_test": np.zeros((6, 1, 5, 4, 1), np.uint8)},
+                r"x_test must have the shape .* has \(6, 1, 5, 4, 1\)",
+            ),
+            (
+                {"x_test": np.zeros((6, 3, 32, 32), np.uint8)},
+                r"x_test must have the shape .* 4 channels at most; has \(6, 3, 32, 32\)",
+            ),
+            ({"x_test": np.zeros((6, 0, 4), np.uint8)}, "x_test must not be empty"),
+            (
+                {"x_test": np.zeros((6, 4, 5), np.uint8)},
+                r"x_test must have the shape of the training images, \(5, 4, 1\); has \(4, 5, 1\)",
+            ),
+            ({"x_test": np.full((6, 5, 4), None)}, r"cannot be read \(Object arrays cannot be"),
+        ],
+    )
+    def test_refuses_unfit_arrays(
+        self, tmp_path: Path, replaced: dict[str, Any], message: str
+    ) -> None:
+        path = tmp_path / "mnist.npz"
+        np.savez(path, **arrays(**replaced))
+        with pytest.raises(data.DataError, match=f"^{re.escape(str(path))}: {message}"):
+            load(tmp_path)
+
+    def test_names_missing_arrays(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "mnist.npz", x_train=np.zeros(1), images=np.zeros(1))
+        message = "mnist.npz: lacks y_train, x_test, y_test; holds x_train, images$"
+        with pytest.raises(data.DataError, match=message):
+            load(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (lambda b: b"", "must be an .npz file; is something else, or truncated$"),
+            (lambda b: b[: len(b) // 2], "must be an .npz file; is something else, or truncated$"),
+            (lambda b: b"\x80\x04N.", "must be an .npz file"),
+            (lambda b: b"PK\x03\x04" + b[-22:], r"cannot be read \("),
+            (lambda b: b.replace(b"NUMPY", b"numpy"), r"cannot be read \(Bad CRC-32"),
+            # zipfile's message quotes what stands where the name should, up to hundreds of KB.
+            (
+                lambda b: b.replace(b"\x0b\0\x14\0", b"\xff\xff\0\0"),
+                r"cannot be read \(.{200}\.\.\.",
+            ),
+        ],
+    )
+    def test_refuses_a_damaged_file(self, tmp_path: Path, spoil: Any, message: str) -> None:
+        path = tmp_path / "mnist.npz"
+        np.savez(path, **arrays())
+        path.write_bytes(spoil(path.read_bytes()))
+        with pytest.raises(data.DataError, match=f"^{re.escape(str(path))}: {message}") as caught:
+            load(tmp_path)
+        assert "\n" not in str(caught.value)
+
+    def test_takes_no_other_datasets_file(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "cifar10.npz", **arrays())
+        message = (
+            "holds no data; looked for cifar100.npz, train-images-idx3-ubyte, "
+            "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte "
+            r"\(with or without .gz\), \*.npz$"
+        )
+        with pytest.raises(data.DataError, match=f"^{re.escape(str(tmp_path))}: {message}"):
+            load(tmp_path, "cifar100")
+
+    def test_does_not_choose_among_several(self, tmp_path: Path) -> None:
+        for name in ("a.npz", "b.npz"):
+            np.savez(tmp_path / name, **arrays())
+        message = "must hold mnist.npz or a single .npz file; holds a.npz, b.npz$"
+        with pytest.raises(data.DataError, match=message):
+            load(tmp_path)
+
+
+class TestFolder:
+    def test_missing(self, tmp_path: Path) -> None:
+        message = r"/none: cannot be read as a folder \(No such file or directory\)$"
+        with pytest.raises(data.DataError, match=message):
+            load(tmp_path / "none")
+
+    def test_a_file(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "mnist.npz", **arrays())
+        message = r"mnist.npz: cannot be read as a folder \(Not a directory\)$"
+        with pytest.raises(data.DataError, match=message):
+            load(tmp_path / "mnist.npz")
+
+    def test_empty_name(self) -> None:
+        with pytest.raises(checks.ArgumentError, match=r"^data_dir must name a folder;"):
+            data.load(DataSettings(dataset="mnist", data_dir=""))
+
+    def test_beside_digits(self, tmp_path: Path) -> None:
+        message = "^data_dir must not be given beside dataset=digits, .*; given '/"
+        with pytest.raises(checks.ArgumentError, match=message) as caught:
+            load(tmp_path, "digits")
+        assert caught.value.argument == "data_dir"
+
+    def test_errors_load_neither_tensorflow_nor_keras(self, tmp_path: Path) -> None:
+        write_idx(tmp_path)
+        (tmp_path / IDX_NAMES["x_train"]).write_bytes(b"")
+        script = (
+            "import sys\n"
+            "from dwt_keras.settings import DataSettings\n"
+            "from dwt_keras.training import data\n"
+            "try:\n"
+            "    data.load(DataSettings(dataset='mnist', data_dir=sys.argv[1]))\n"
+            "except data.DataError as error:\n"
+            "    loaded = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n"
+            "    print(error, sorted(loaded))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "ends within its header" in done.stdout
+        assert done.stdout.endswith(" []\n")
+
+
+class TestDownload:
+    def test_reads_what_keras_gives(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import keras
+
+        made = arrays()
+        pairs = (made["x_train"], made["y_train"]), (made["x_test"], made["y_test"])
+        monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: pairs)
+        assert_parts(data.load(DataSettings(dataset="fashion_mnist")), made)
+
+    @pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "cifar10", "cifar100"])
+    def test_without_network(self, monkeypatch: pytest.MonkeyPatch, dataset: str) -> None:
+        import keras
+
+        def fail() -> None:
+            raise Exception("URL fetch failure on https://somewhere: None --\nno route")
+
+        monkeypatch.setattr(getattr(keras.datasets, dataset), "load_data", fail)
+        message = f"^{dataset}: could not be downloaded .*somewhere.* no route.*--data_dir$"
+        with pytest.raises(data.DataError, match=message):
+            data.load(DataSettings(dataset=dataset))
+
+
+class TestDigits:
+    def test_parts(self) -> None:
+        loaded = data.load(DataSettings())
+        assert (loaded.name, loaded.classes, loaded.input_shape) == ("digits", 10, (8, 8, 1))
+        # 1797 samples, of which 360 test; 10 % of the other 1437 validate.
+        parts = (loaded.train_labels, loaded.validation_labels, loaded.test_labels)
+        assert [len(part) for part in parts] == [1293, 144, 360]
+        assert (loaded.train_images.min(), loaded.train_images.max()) == (0, 1)
+        assert_types(loaded)
+
+    def test_test_part_is_stratified(self) -> None:
+        from sklearn.datasets import load_digits
+
+        share = np.bincount(load_digits().target) * 360 / 1797
+        counts = np.bincount(data.load(DataSettings()).test_labels)
+        assert np.abs(counts - share).max() < 1
+
+    def test_split_is_always_the_same(self) -> None:
+        np.random.seed(1)
+        first = data.load(DataSettings())
+        np.random.seed(2)
+        second = data.load(DataSettings(validation_fraction=0.5))
+        np.testing.assert_array_equal(first.test_images, second.test_images)
+        np.testing.assert_array_equal(first.test_labels, second.test_labels)
+        both = [
+            np.concatenate([loaded.train_images, loaded.validation_images])
+            for loaded in (first, second)
+        ]
+        np.testing.assert_array_equal(*both)
+
+
+class TestValidation:
+    @pytest.mark.parametrize(
+        ("fraction", "count"), [(0.1, 2), (0.03, 1), (0.5, 10), (0.62, 12), (0.97, 19)]
+    )
+    def test_takes_the_last_samples(self, tmp_path: Path, fraction: float, count: int) -> None:
+        write_idx(tmp_path)
+        loaded = load(tmp_path, validation_fraction=fraction)
+        labels = arrays()["y_train"]
+        np.testing.assert_array_equal(loaded.train_labels, labels[:-count])
+        np.testing.assert_array_equal(loaded.validation_labels, labels[-count:])
+        assert (len(loaded.train_images), len(loaded.validation_images)) == (20 - count, count)
+
+    @pytest.mark.parametrize(("fraction", "count"), [(0.02, 0), (0.98, 20)])
+    def test_leaves_no_part_empty(self, tmp_path: Path, fraction: float, count: int) -> None:
+        write_idx(tmp_path)
+        message = f"^validation_fraction must leave .*; given {fraction}, which sets {count} of 20"
+        with pytest.raises(checks.ArgumentError, match=message):
+            load(tmp_path, validation_fraction=fraction)
+
+
+class TestPipeline:
+    images = np.arange(50, dtype=np.float32).reshape(50, 1, 1, 1) * np.ones((1, 2, 2, 1), "f4")
+    labels = np.arange(50, dtype=np.int32)
+
+    def epochs(self, seed: int | None, count: int = 3) -> list[list[int]]:
+        """The labels' order in each epoch, checked against the images."""
+        batches = data.pipeline(self.images, self.labels, 8, shuffle_seed=seed)
+        orders = []
+        for _ in range(count):
+            pairs = [(images.numpy(), labels.numpy()) for images, labels in batches]
+            for images, labels in pairs:
+                np.testing.assert_array_equal(images, self.images[labels])
+            orders.append(np.concatenate([labels for _, labels in pairs]).tolist())
+        return orders
+
+    def test_every_sample_once_an_epoch(self) -> None:
+        for order in self.epochs(seed=0):
+            assert sorted(order) == list(range(50))
+
+    def test_order_changes_with_the_epoch(self) -> None:
+        first, second, third = self.epochs(seed=0)
+        assert first != list(range(50))
+        assert first != second != third != first
+
+    @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+    def test_same_seed_same_orders(self, seed: int) -> None:
+        assert self.epochs(seed) == self.epochs(seed)
+
+    def test_other_seed_other_orders(self) -> None:
+        assert self.epochs(0)[0] != self.epochs(1)[0]
+
+    def test_without_seed_the_order_given(self) -> None:
+        assert self.epochs(None) == [list(range(50))] * 3
+
+    def test_shuffles_over_the_whole_data(self) -> None:
+        """A short buffer would keep the first samples in the first batches."""
+        images = np.zeros((20000, 1, 1, 1), np.float32)
+        batches = data.pipeline(images, np.arange(20000, dtype="i4"), 1000, shuffle_seed=3)
+        _, labels = next(iter(batches))
+        assert abs(labels.numpy().mean() - 10000) < 1000
+
+    @pytest.mark.parametrize("seed", [None, 0])
+    def test_knows_its_cardinality_and_shapes(self, seed: int | None) -> None:
+        batches = data.pipeline(self.images, self.labels, 8, shuffle_seed=seed)
+        assert int(batches.cardinality()) == 7
+        images, labels = batches.element_spec
+        assert images.shape.as_list() == [None, 2, 2, 1]
+        assert labels.shape.as_list() == [None]
+        assert (images.dtype.name, labels.dtype.name) == ("float32", "int32")
+        assert [len(labels) for _, labels in batches] == [8] * 6 + [2]
