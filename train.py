@@ -33,9 +33,12 @@ def main(argv: Sequence[str]) -> int:
             return 0
         return train(Settings.from_flat(values))
     except checks.ArgumentError as error:
-        return _fail(f"--{error}" if error.argument in flat_fields() else str(error))
+        is_flag = error.argument == "flagfile" or error.argument in flat_fields()
+        return _fail(f"--{error}" if is_flag else str(error))
     except (checks.UserError, flags.Error) as error:
         return _fail(str(error))
+    except OSError as error:  # A full disk, say.
+        return _fail(f"{error.filename or 'writing'}: {error.strerror or error}")
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
 
@@ -46,13 +49,18 @@ def train(settings: Settings) -> int:
     from dwt_keras.training import data, runs
 
     runs.check_save_dir(settings.training.save_dir)
-    dataset = data.load(settings.data)
+    with _native_messages_hidden():  # keras.datasets loads TensorFlow.
+        dataset = data.load(settings.data)
     for note in settings.compression.notes:
         print(note)
 
     with _native_messages_hidden():
+        import tensorflow as tf
+
         from dwt_keras.training import run
         from dwt_keras.views import summary
+
+        tf.config.list_logical_devices()  # Looks for a GPU, and says so if there is none.
 
     result = run.run(settings, dataset)
     print()
@@ -70,7 +78,10 @@ def parse(argv: Sequence[str]) -> dict[str, Any] | None:
         UserError: On an argument that belongs to no flag.
     """
     flag_values = _define()
-    stray = flag_values(argv)[1:]
+    try:
+        stray = flag_values(argv)[1:]
+    except UnicodeDecodeError:
+        raise checks.ArgumentError("flagfile", "must be a text file in UTF-8") from None
     if flag_values.help:
         return None
     if stray:
@@ -137,6 +148,8 @@ def _native_messages_hidden() -> Iterator[None]:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
+        except checks.UserError:
+            raise
         except BaseException:
             hidden.seek(0)
             os.write(shown, hidden.read())

@@ -28,7 +28,8 @@ def replacing(path: Path) -> Iterator[Path]:
         path: The final place. The temporary one has the same suffix, as some writers ask for.
 
     Yields:
-        A path in the same folder that does not exist yet.
+        A path that does not exist yet, in a hidden folder beside `path`. A kill leaves that folder
+        behind, and `path` as it was.
     """
     workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     temporary = workplace / path.name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class CompressionSettings:
     threshold: float | None = setting(
         None,
         "Threshold on the wavelet coefficients (default 0.05): a magnitude for the rule "
-        "absolute, a fraction for relative and quantile. Raising it removes more coefficients "
+        "absolute, a fraction for relative and quantile (of the coefficients that are not spared). "
+        "Raising it removes more coefficients "
         "and costs accuracy; lowering it keeps more; 0 changes nothing.",
     )
     threshold_mode: str = setting(
@@ -69,8 +71,8 @@ class CompressionSettings:
     threshold_rule: str = setting(
         "absolute",
         "How the threshold is found: absolute takes it as given; relative as a fraction of each "
-        "layer's largest magnitude; quantile as the fraction of coefficients to zero over all "
-        "layers together; universal estimates it from each layer's noise.",
+        "kernel's largest magnitude; quantile as the fraction of coefficients to zero over all "
+        "layers together; universal estimates it from each kernel's noise.",
     )
     keep_approximation: bool = setting(
         False, "Spare the approximation coefficients: threshold details only."
@@ -81,7 +83,9 @@ class CompressionSettings:
         "input is unflattened) and leaves the others alone; matrix takes each kernel as a matrix.",
     )
     layers: str | None = setting(
-        None, "Regular expressions, comma-separated; only layers whose path matches one are shrunk."
+        None,
+        "Regular expressions, comma-separated (so without commas of their own); only layers whose "
+        "path matches one are shrunk.",
     )
     hold_support: bool | None = setting(
         None,
@@ -109,6 +113,10 @@ class CompressionSettings:
         self._set("level", _level(self.level))
         if self.layers is not None:
             checks.text("layers", self.layers)
+            if not self.layer_patterns:
+                raise checks.ArgumentError(
+                    "layers", f"must be regular expressions; given {self.layers!r}"
+                )
             for pattern in self.layer_patterns:
                 try:
                     re.compile(pattern)
@@ -129,7 +137,23 @@ class CompressionSettings:
     @property
     def layer_patterns(self) -> tuple[str, ...]:
         """The regular expressions of `layers`, empty where all layers are meant."""
-        return tuple(part for part in (self.layers or "").split(",") if part)
+        return tuple(part.strip() for part in (self.layers or "").split(",") if part.strip())
+
+    def check_ramp_within(self, epochs: int) -> None:
+        """Checks that the ramp begins and ends within a training of so many epochs.
+
+        Raises:
+            ArgumentError: If it does not, so that the full threshold would never be reached.
+        """
+        begin, end = self.ramp_begin_epoch, self.ramp_end_epoch
+        if begin >= epochs:
+            raise checks.ArgumentError(
+                "ramp_begin_epoch", f"must lie before the last epoch, {epochs}; given {begin}"
+            )
+        if end is not None and end > epochs:
+            raise checks.ArgumentError(
+                "ramp_end_epoch", f"must not lie beyond the last epoch, {epochs}; given {end}"
+            )
 
     def _check_threshold(self) -> None:
         rule = checks.choice("threshold_rule", self.threshold_rule, RULES)
@@ -192,6 +216,8 @@ class DataSettings:
         checks.choice("dataset", self.dataset, DATASETS)
         if self.data_dir is not None:
             checks.text("data_dir", self.data_dir)
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", os.path.expanduser(self.data_dir))
         checks.real("validation_fraction", self.validation_fraction, above=0.0, below=1.0)
 
 
@@ -233,8 +259,13 @@ class TrainingSettings:
             raise checks.ArgumentError("seed", f"must be below 2**32; given {self.seed}")
         if not checks.text("save_dir", self.save_dir):
             raise checks.ArgumentError("save_dir", "must name a folder; given an empty one")
-        if self.run_name is not None:
-            checks.text("run_name", self.run_name)
+        if "\0" in self.save_dir:
+            raise checks.ArgumentError("save_dir", f"must name a folder; given {self.save_dir!r}")
+        object.__setattr__(self, "save_dir", os.path.expanduser(self.save_dir))
+        if self.run_name is not None and len(checks.text("run_name", self.run_name)) > 100:
+            raise checks.ArgumentError(
+                "run_name", f"must have 100 characters at most; given {len(self.run_name)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -250,16 +281,7 @@ class Settings:
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
 
     def __post_init__(self) -> None:
-        epochs = self.training.epochs
-        begin, end = self.compression.ramp_begin_epoch, self.compression.ramp_end_epoch
-        if begin >= epochs:
-            raise checks.ArgumentError(
-                "ramp_begin_epoch", f"must lie before the last epoch, {epochs}; given {begin}"
-            )
-        if end is not None and end > epochs:
-            raise checks.ArgumentError(
-                "ramp_end_epoch", f"must not lie beyond the last epoch, {epochs}; given {end}"
-            )
+        self.compression.check_ramp_within(self.training.epochs)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Settings:
@@ -291,8 +313,9 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """The inverse of `to_json`."""
-        return cls.from_flat(json.loads(text))
+        """The inverse of `to_json`; takes a run's whole settings.json as well."""
+        record = json.loads(text)
+        return cls.from_flat(record.get("settings", record))
 
 
 _GROUPS: dict[str, Any] = {
@@ -314,7 +337,7 @@ def _own(group: Any) -> list[dataclasses.Field[Any]]:
 def _level(value: object) -> int | str:
     if value == "max":
         return "max"
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,9}", value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise checks.ArgumentError(

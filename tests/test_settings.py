@@ -270,7 +270,7 @@ def test_a_ramp_begins_within_the_training():
 
 @pytest.mark.parametrize(
     ("layers", "patterns"),
-    [(None, ()), ("", ()), ("conv", ("conv",)), ("conv,dense_[12]$", ("conv", "dense_[12]$"))],
+    [(None, ()), ("conv", ("conv",)), ("conv, dense_[12]$,", ("conv", "dense_[12]$"))],
 )
 def test_layer_patterns(layers, patterns):
     assert CompressionSettings(layers=layers).layer_patterns == patterns

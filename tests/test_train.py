@@ -194,7 +194,7 @@ def test_settings_json_repeats_the_run(main_run: tuple[Path, str]) -> None:
 
     folder, _ = main_run
     record = json.loads((folder / "settings.json").read_text())["settings"]
-    again = Settings.from_json(json.dumps(record))
+    again = Settings.from_json((folder / "settings.json").read_text())
     assert again.compression.wavelet == "sym2"
     assert again.compression.threshold == 0.05
     assert again.flat() == Settings.from_flat(record).flat()
@@ -211,13 +211,16 @@ MISTAKES = [
     ("--epochs=2.5", "--epochs"),
     ("--batch_size=0", "--batch_size must be a whole number, 1 or more; given 0"),
     ("--dataset=nope", "--dataset must be one of digits"),
-    ("--data_dir=/nowhere --dataset=mnist", "/nowhere"),
+    ("--data_dir=/nowhere --dataset=mnist", "--data_dir must be a folder that can be read"),
     ("--model=nope", "--model must be one of mlp, cnn; given 'nope'"),
     ("--threshold_mode=nope", "--threshold_mode must be one of hard, soft, garrote, firm"),
     ("--threshold_rule=universal --threshold=0.1", "--threshold must not be given"),
     ("--threshold_rule=quantile --threshold=1", "--threshold must be a finite number"),
     ("--ramp_end_epoch=4", "--ramp_end_epoch needs ramp=linear or cubic"),
     ("--ramp_begin_epoch=10", "--ramp_begin_epoch must lie before the last epoch"),
+    ("--layers=,", "--layers must be regular expressions; given ','"),
+    ("--save_dir=" + "x" * 300, "--save_dir must be a folder that can be written"),
+    ("--run_name=" + "x" * 101, "--run_name must have 100 characters at most"),
     ("--no_such_flag=1", "no_such_flag"),
     ("--flagfile=no/such.cfg", "no/such.cfg"),
     ("stray", "takes flags only; given 'stray'"),
@@ -227,7 +230,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[m[0] for m in MISTAKES])
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[m[0][:40] for m in MISTAKES])
 def test_mistakes_cost_one_line_and_no_time(arguments: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("a file in the way")
     started = time.monotonic()
@@ -238,6 +241,20 @@ def test_mistakes_cost_one_line_and_no_time(arguments: str, message: str, tmp_pa
     assert done.stderr.count("\n") == 1
     assert message in done.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["train.py"]
+
+
+def test_a_flag_file_that_is_no_text_costs_one_line(tmp_path: Path) -> None:
+    (tmp_path / "binary.cfg").write_bytes(bytes(range(128, 256)))
+    done = call(f"--flagfile={tmp_path / 'binary.cfg'}")
+    assert done.returncode == 2
+    assert done.stderr == "train.py: --flagfile must be a text file in UTF-8\n"
+
+
+def test_diverged_training_costs_one_line(tmp_path: Path) -> None:
+    done = call("--learning_rate=1e38", "--epochs=1", f"--save_dir={tmp_path}")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "dense_1/kernel: has weights that are NaN or infinite" in done.stderr
 
 
 def test_help_names_every_flag_and_loads_no_tensorflow() -> None:

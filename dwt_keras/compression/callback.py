@@ -89,9 +89,11 @@ class DWTCompression(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         _refuse_what_keras_cannot(self.model)
+        epochs = self.params.get("epochs") or 1
+        self.settings.check_ramp_within(epochs)
         self.targets = ()
         self._last = None
-        self._schedule = self._schedule_over(self.params.get("epochs") or 1)
+        self._schedule = self._schedule_over(epochs)
         self._batches_before = self._batch_count = 0
         # All callbacks of one fit are given the same params.
         support.release(self.model, self.params)
@@ -117,7 +119,8 @@ class DWTCompression(keras.callbacks.Callback):
             return
         every = self.settings.apply_every_batches
         if every and self._batch_count // every > before // every:
-            self._shrink(self._epoch + (done / steps if steps else 0.0), self.targets)
+            # Of an epoch of unknown length it is known only that some part is over.
+            self._shrink(self._epoch + (done / steps if steps else 1e-6), self.targets)
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._in_epoch:
@@ -136,8 +139,8 @@ class DWTCompression(keras.callbacks.Callback):
         overwritten = [
             target for target in self.targets if shrink.digest(target) not in self._written[target]
         ]
-        if overwritten:
-            self._shrink(self._epoch + 1, overwritten)
+        if overwritten and self._last is not None:  # Else no epoch was trained.
+            self._shrink(self._epoch + 1, overwritten, final=True)
         if self._support is not None:
             self._support.detach()
             self._support = None
@@ -157,19 +160,18 @@ class DWTCompression(keras.callbacks.Callback):
         """Shrinks if this epoch has not been shrunk yet."""
         if not self._shrunk_this_epoch:
             self._shrunk_this_epoch = True
-            self._shrink(self._epoch + 1, self.targets)
+            self._shrink(self._epoch + 1, self.targets, final=True)
 
-    def _shrink(self, epochs_done: float, only: Sequence[targets.Target]) -> None:
+    def _shrink(
+        self, epochs_done: float, only: Sequence[targets.Target], final: bool = False
+    ) -> None:
+        """Shrinks some kernels; `final` for a state that may be what remains."""
         started = time.perf_counter()
-        reports = shrink.shrink(
-            self.targets,
-            self.settings,
-            self._schedule.factor(epochs_done),
-            self._support.hold if self._support is not None else None,
-            only,
-        )
-        for target, report in reports.items():
-            self._written[target][shrink.digest(target)] = report
+        factor = self._schedule.factor(epochs_done)
+        reports = shrink.shrink(self.targets, self.settings, factor, self._support, only)
+        if final:
+            for target, report in reports.items():
+                self._written[target][shrink.digest(target)] = report
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
 

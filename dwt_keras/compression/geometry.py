@@ -106,7 +106,7 @@ def _feature_map(tensor: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
             return None
         tensor = source
     sizes = tuple(source.shape[1:])
-    if None in sizes:
+    if None in sizes or isinstance(_origin(source)[0], layers.Permute):
         return None
     channels_first = getattr(operation, "data_format", None) == "channels_first"
     axes = _spatial_axes(source, channels_first)

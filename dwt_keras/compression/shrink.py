@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from dwt_keras import checks
+from dwt_keras.compression.support import HeldSupport
 from dwt_keras.compression.targets import Target
 from dwt_keras.settings import DATA_DRIVEN_RULES, CompressionSettings
 from dwt_keras.wavelet import threshold as thresholds
@@ -94,7 +95,7 @@ def shrink(
     targets: Sequence[Target],
     settings: CompressionSettings,
     factor: float = 1.0,
-    on_support: Callable[[Target, Array], None] | None = None,
+    held: HeldSupport | None = None,
     only: Collection[Target] | None = None,
 ) -> dict[Target, TargetReport]:
     """Thresholds the coefficients of all targets and writes the kernels back.
@@ -106,7 +107,8 @@ def shrink(
         targets: The kernels.
         settings: Rule, mode and threshold.
         factor: What the schedule multiplies the threshold by, 0 to 1.
-        on_support: Called for each target with its coefficients after thresholding.
+        held: The support that is held, if any. What lies outside it is zero, whatever rounding
+            the weights left of it; what is left now becomes the support.
         only: The targets to shrink; the others still count where the rule looks at all
             together. None for all.
 
@@ -122,20 +124,19 @@ def shrink(
                 f"{target.path}: has weights that are NaN or infinite; the training has diverged "
                 "(a lower learning rate helps)"
             )
-    limits = _limits(targets, settings, factor)
+    limits = _limits(targets, settings, factor, held)
     reports = {}
     for target, limit in zip(targets, limits, strict=True):
         if only is not None and target not in only:
             continue
-        kernel = target.read()
-        coefficients = target.basis.decompose(kernel)
+        coefficients = _coefficients(target, held)
         shrunk = thresholds.shrink(coefficients, limit, settings.threshold_mode)
         if _spares_approximation(target, settings):
             shrunk[target.basis.approximation] = coefficients[target.basis.approximation]
         if not np.array_equal(shrunk, coefficients):
-            target.variable.assign(target.basis.reconstruct(shrunk, kernel.shape, kernel.dtype))
-        if on_support is not None:
-            on_support(target, shrunk)
+            target.write(shrunk)
+        if held is not None:
+            held.hold(target, shrunk)
         reports[target] = _report(target, coefficients, shrunk, limit)
     return reports
 
@@ -168,32 +169,44 @@ def digest(target: Target) -> bytes:
     return hashlib.blake2b(target.read().tobytes()).digest()
 
 
-def _limits(targets: Sequence[Target], settings: CompressionSettings, factor: float) -> list[float]:
+def _coefficients(target: Target, held: HeldSupport | None) -> Array:
+    coefficients = target.basis.decompose(target.read())
+    if held is not None:
+        coefficients *= held.mask(target)
+    return coefficients
+
+
+def _limits(
+    targets: Sequence[Target],
+    settings: CompressionSettings,
+    factor: float,
+    held: HeldSupport | None,
+) -> list[float]:
     """The magnitude below which coefficients go, for each target."""
     rule = settings.threshold_rule
     if rule in DATA_DRIVEN_RULES:
-        return [factor * _universal(target) for target in targets]
+        return [factor * _universal(target, held) for target in targets]
     wanted = factor * float(settings.threshold or 0.0)
     if rule == "quantile":
 
         def chunks() -> Iterator[Array]:
-            return (_thresholded(target, settings) for target in targets)
+            return (_thresholded(target, settings, held) for target in targets)
 
         return [thresholds.quantile_threshold(chunks, wanted)] * len(targets)
     if rule == "relative":
-        return [wanted * _largest(_thresholded(target, settings)) for target in targets]
+        return [wanted * _largest(_thresholded(target, settings, held)) for target in targets]
     return [wanted] * len(targets)
 
 
-def _universal(target: Target) -> float:
-    coefficients = target.basis.decompose(target.read())
+def _universal(target: Target, held: HeldSupport | None) -> float:
+    coefficients = _coefficients(target, held)
     finest = coefficients[target.basis.finest_details]
     return thresholds.universal_threshold(finest, max(coefficients.size, 1))
 
 
-def _thresholded(target: Target, settings: CompressionSettings) -> Array:
+def _thresholded(target: Target, settings: CompressionSettings, held: HeldSupport | None) -> Array:
     """The coefficients that the rule may zero, in one axis."""
-    coefficients = target.basis.decompose(target.read())
+    coefficients = _coefficients(target, held)
     if not _spares_approximation(target, settings):
         return coefficients.reshape(-1)
     details = [

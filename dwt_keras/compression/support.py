@@ -21,9 +21,9 @@ from dwt_keras.compression.targets import Target
 class HeldSupport:
     """The supports of all targets, and the constraints that hold them.
 
-    Until `hold` has been called for a target its support is everything. Optimizer slots
-    (momentum, second moments) are left as they are: they keep following the gradient outside
-    the support too, so that a coefficient that a later shrinking lets in starts informed.
+    Until `hold` has been called for a target its support is everything; from then on it can only
+    shrink. Optimizer slots (momentum, second moments) are left as they are: they live with the
+    weights, not with the coefficients.
 
     Args:
         model: The model whose variables the targets are.
@@ -54,6 +54,10 @@ class HeldSupport:
     def hold(self, target: Target, coefficients: np.ndarray[Any, np.dtype[Any]]) -> None:
         """From now on only the coefficients that are not zero here may be different from zero."""
         self._by_path[target.path].set(coefficients)
+
+    def mask(self, target: Target) -> np.ndarray[Any, np.dtype[Any]]:
+        """One where a coefficient may be different from zero, else zero."""
+        return self._by_path[target.path].mask
 
 
 def release(model: Any, training: object) -> None:
@@ -116,6 +120,10 @@ class _Held:
 
     def detach(self) -> None:
         self.target.variable.constraint = self._previous
+
+    @property
+    def mask(self) -> np.ndarray[Any, np.dtype[Any]]:
+        return np.asarray(self._mask.numpy())
 
     def set(self, coefficients: np.ndarray[Any, np.dtype[Any]]) -> None:
         kept = coefficients != 0

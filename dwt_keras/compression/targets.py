@@ -76,6 +76,11 @@ class Target:
         """The kernel as a NumPy array."""
         return np.asarray(keras.ops.convert_to_numpy(self.variable))
 
+    def write(self, coefficients: np.ndarray[Any, np.dtype[Any]]) -> None:
+        """Sets the kernel to the one with these coefficients in the target's basis."""
+        kernel = self.read()
+        self.variable.assign(self.basis.reconstruct(coefficients, kernel.shape, kernel.dtype))
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -133,9 +138,9 @@ def find(model: Any, settings: CompressionSettings) -> Targets:
         UserError: If a pattern matches no layer, a layer is quantised, or nothing is left.
     """
     found = list(_kernels(model))
-    _refuse_quantised(found)
     if settings.layer_patterns:
         found = _narrowed(found, settings.layer_patterns)
+    _refuse_quantised(found)
     if not found:
         raise checks.UserError(
             f"model {model.name!r} has no trainable kernel to compress (Dense, EinsumDense, "

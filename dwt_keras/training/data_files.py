@@ -88,6 +88,10 @@ _IDX_FILES = tuple(
 )
 
 
+# The names of IDX files do not tell MNIST from Fashion-MNIST, but CIFAR never comes as IDX.
+_IDX_DATASETS = ("mnist", "fashion_mnist")
+
+
 def read_folder(folder: Path, dataset: str) -> RawParts:
     """Reads a dataset from the first there is of `<dataset>.npz`, IDX files, the only .npz.
 
@@ -95,16 +99,20 @@ def read_folder(folder: Path, dataset: str) -> RawParts:
     may serve several.
 
     Raises:
-        DataError: If the folder or a file is missing, or a file is not what its name says.
+        ArgumentError: If there is no such folder.
+        DataError: If a file is missing or not what its name says.
     """
     try:
         present = sorted(os.listdir(folder))
     except _DAMAGE as error:
-        raise DataError(folder, f"cannot be read as a folder ({_reason(error)})") from None
+        raise checks.ArgumentError(
+            "data_dir",
+            f"must be a folder that can be read; given {str(folder)!r}: {_reason(error)}",
+        ) from None
     named = f"{dataset}.npz"
     if named in present:
         return _read_npz(folder / named)
-    if any(file.find(present) for file in _IDX_FILES):
+    if dataset in _IDX_DATASETS and any(file.find(present) for file in _IDX_FILES):
         return RawParts(*(_read_idx(folder, file.find(present), file) for file in _IDX_FILES))
     others = [f"{other}.npz" for other in settings.DATASETS]
     archives = [name for name in present if name.endswith(".npz") and name not in others]
@@ -114,10 +122,9 @@ def read_folder(folder: Path, dataset: str) -> RawParts:
         raise DataError(
             folder, f"must hold {named} or a single .npz file; holds {', '.join(archives)}"
         )
-    names = ", ".join(file.names[0] for file in _IDX_FILES)
-    raise DataError(
-        folder, f"holds no data; looked for {named}, {names} (with or without .gz), *.npz"
-    )
+    idx = [file.names[0] for file in _IDX_FILES] if dataset in _IDX_DATASETS else []
+    looked_for = ", ".join([named, *(f"{name} (or .gz)" for name in idx), "*.npz"])
+    raise DataError(folder, f"holds no data of {dataset}; looked for {looked_for}")
 
 
 def _read_idx(folder: Path, name: str | None, file: _IdxFile) -> RawArray:

@@ -9,7 +9,6 @@ from dwt_keras import checks
 from dwt_keras.settings import TrainingSettings
 
 _SMALLEST_CNN_IMAGE = 4  # Two poolings halve it, and leave one pixel.
-_CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 
 
 def build(settings: TrainingSettings, input_shape: tuple[int, ...], classes: int) -> keras.Model:
@@ -33,13 +32,10 @@ def build(settings: TrainingSettings, input_shape: tuple[int, ...], classes: int
 
 def compile_model(model: keras.Model, settings: TrainingSettings) -> None:
     """Compiles with Adam and cross-entropy on whole-number labels, reporting accuracy."""
-    convolves = any(isinstance(layer, _CONVOLUTIONS) for layer in model.layers)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        # On a CPU, XLA's convolutions take 1.6 to 2 times the time of TensorFlow's own.
-        jit_compile=False if convolves else "auto",
     )
 
 

@@ -49,8 +49,8 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         The result; its folder holds the same on disk.
 
     Raises:
-        UserError: If the settings do not fit the data, the network or the disk; nothing has
-            been written then.
+        UserError: If the settings do not fit the data, the network or the disk (nothing has
+            been written then), or if the training diverges.
     """
     started = time.perf_counter()
     if dataset is None:

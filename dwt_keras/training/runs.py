@@ -81,10 +81,10 @@ def check_save_dir(save_dir: str) -> None:
     Raises:
         ArgumentError: If they cannot.
     """
-    place = Path(save_dir).absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
+        place = Path(save_dir).absolute()
+        while not place.exists() and place != place.parent:
+            place = place.parent
         os.rmdir(tempfile.mkdtemp(prefix=".dwt_keras.", dir=place))
     except OSError as error:
         raise _unusable(save_dir, error) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
         (
             f"test accuracy: {metrics['test_accuracy']:.4f}",
             f"run folder:    {folder}",
-            f"TensorBoard:   tensorboard --logdir {save_dir}",
+            f"TensorBoard:   tensorboard --logdir {shlex.quote(save_dir)}",
             f'SavedModel:    tf.saved_model.load("{folder / "serving" / "1"}")'
             '.signatures["serving_default"]',
         )

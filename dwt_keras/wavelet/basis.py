@@ -125,8 +125,8 @@ def build(
     deepest = max(depths.values())
     if isinstance(level, str):
         return Basis(wavelet, deepest, axes, tuple(shape)), ""
-    capped = [f"{shape[axis]} samples at {d}" for axis, d in depths.items() if d < level]
-    note = f"level {level} capped: {', '.join(dict.fromkeys(capped))}" if capped else ""
+    capped = [f"at {d} for {shape[axis]} samples" for axis, d in depths.items() if d < level]
+    note = f"level {level} capped {', '.join(dict.fromkeys(capped))}" if capped else ""
     return Basis(wavelet, min(level, deepest), axes, tuple(shape)), note
 
 

@@ -190,8 +190,7 @@ def test_validation_sees_the_shrunk_weights_in_either_order(mlp, data, fit, last
 
 
 @pytest.mark.filterwarnings(RAN_OUT)
-@pytest.mark.parametrize("fit", [fit, fit_unknown])
-@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("fit", "last"), [(fit, False), (fit, True), (fit_unknown, True)])
 def test_checkpoints_hold_the_shrunk_weights_in_either_order(mlp, data, fit, last, tmp_path):
     model = mlp()
     callback = DWTCompression("db2", level=2, threshold=0.15, hold_support=True)
@@ -408,6 +407,29 @@ def test_the_ramp_begins_and_ends_where_it_is_told(mlp, data):
     assert applied == pytest.approx([0, 0, 0.075, 0.15, 0.225, 0.3, 0.3, 0.3])
 
 
+@pytest.mark.parametrize(
+    ("ramp", "message"),
+    [
+        ({"ramp_begin_epoch": 2}, "ramp_begin_epoch must lie before the last epoch, 2; given 2"),
+        (
+            {"ramp": "cubic", "ramp_end_epoch": 3},
+            "ramp_end_epoch must not lie beyond the last epoch, 2; given 3",
+        ),
+    ],
+)
+def test_a_ramp_that_the_training_does_not_reach_is_refused(mlp, data, ramp, message):
+    with pytest.raises(checks.ArgumentError, match=message):
+        fit(mlp(), data, DWTCompression(**ramp), epochs=2)
+
+
+def test_a_training_of_no_epoch_changes_nothing(mlp, data):
+    model = mlp()
+    before = model.get_weights()
+    fit(model, data, DWTCompression(threshold=0.3), epochs=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_before_the_ramp_training_is_free(mlp, data):
     callback = DWTCompression(threshold=0.3, ramp_begin_epoch=1, hold_support=True)
     fractions = fit(mlp(), data, callback, epochs=2).history["zero_fraction"]
@@ -446,7 +468,7 @@ def test_a_callback_moves_to_another_model(mlp, data):
 
 def test_notes_are_printed_once_unless_silent(mlp, data, capsys):
     model = mlp()
-    note = "hidden/kernel: level 5 capped: 8 samples at 3"
+    note = "hidden/kernel: level 5 capped at 3 for 8 samples"
     fit(model, data, DWTCompression(level=5), epochs=2)
     assert capsys.readouterr().out == ""
     fit(model, data, DWTCompression(level=5), epochs=2, verbose=2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dwt_keras.compression import shrink, targets
+from dwt_keras.compression import shrink, support, targets
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.wavelet import threshold as thresholds
 
@@ -211,12 +211,36 @@ def test_only_the_wanted_targets_are_shrunk_but_the_others_count():
     np.testing.assert_array_equal(found[0].read(), large)
 
 
-def test_the_support_is_told():
-    found, settings = prepared(threshold=0.3)
-    told = {}
-    reports = shrink.shrink(found, settings, on_support=lambda t, values: told.update({t: values}))
-    assert list(told) == list(found)
-    assert [np.count_nonzero(v == 0) for v in told.values()] == [r.zeros for r in reports.values()]
+@pytest.fixture
+def held():
+    """Prepares a model whose support is held."""
+
+    def prepare(**settings):
+        found, chosen = prepared(**settings)
+        model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return found, chosen, support.HeldSupport(model, found)
+
+    return prepare
+
+
+def test_what_is_left_becomes_the_support(held):
+    found, settings, holder = held(threshold=0.3)
+    reports = shrink.shrink(found, settings, held=holder)
+    assert [np.count_nonzero(holder.mask(t) == 0) for t in found] == [
+        report.zeros for report in reports.values()
+    ]
+
+
+@pytest.mark.parametrize("rule", ["universal", "relative", "quantile", "absolute"])
+def test_what_lies_outside_a_held_support_counts_as_zero(held, rule):
+    threshold = None if rule == "universal" else 0.5
+    found, settings, holder = held(wavelet="db2", threshold_rule=rule, threshold=threshold)
+    first = shrink.shrink(found, settings, held=holder)
+    again = shrink.shrink(found, settings, held=holder)
+    # The weights carry rounding there, of which universal would make a threshold of nothing.
+    for target in found:
+        assert again[target].zeros >= first[target].zeros > 0
 
 
 # PyWavelets prints the taps of sym8 and bior4.4 to 11 digits, too few for float64.

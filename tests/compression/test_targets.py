@@ -216,6 +216,21 @@ def test_a_frozen_recurrent_layer_is_no_target(find):
     assert paths(find(model)) == ["classes/kernel"]
 
 
+def test_layers_may_be_listed_with_spaces(find):
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(4, name="one"), layers.Dense(2, name="two")]
+    )
+    assert [item.layer_path for item in find(model, layers="one, two").items] == ["one", "two"]
+
+
+def test_quantised_layers_that_are_left_out_do_not_matter(find):
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(4, name="one"), layers.Dense(2, name="two")]
+    )
+    model.get_layer("one").quantize("int8")
+    assert [item.layer_path for item in find(model, layers="two").items] == ["two"]
+
+
 @pytest.mark.parametrize("body", [[], [layers.Dense(3, name="classes", trainable=False)]])
 def test_nothing_to_compress_is_an_error_of_one_line(body, find):
     model = keras.Sequential([keras.Input((8,)), layers.BatchNormalization(), *body], name="bare")
@@ -367,7 +382,7 @@ def test_a_level_too_deep_is_capped_and_noted_once_a_layer(find):
         ]
     )
     found = find(model, level=3)
-    assert found.notes == ("conv/depthwise_kernel: level 3 capped: 3 samples at 2",)
+    assert found.notes == ("conv/depthwise_kernel: level 3 capped at 2 for 3 samples",)
     assert [item.basis.level for item in found.items] == [2, 0, 3]
 
 

@@ -308,13 +308,14 @@ class TestNpz:
 
     def test_takes_no_other_datasets_file(self, tmp_path: Path) -> None:
         np.savez(tmp_path / "cifar10.npz", **arrays())
-        message = (
-            "holds no data; looked for cifar100.npz, train-images-idx3-ubyte, "
-            "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte "
-            r"\(with or without .gz\), \*.npz$"
-        )
+        message = r"holds no data of cifar100; looked for cifar100.npz, \*.npz$"
         with pytest.raises(data.DataError, match=f"^{re.escape(str(tmp_path))}: {message}"):
             load(tmp_path, "cifar100")
+
+    def test_mnist_is_not_taken_for_cifar(self, tmp_path: Path) -> None:
+        write_idx(tmp_path)
+        with pytest.raises(data.DataError, match="holds no data of cifar10; looked for cifar10"):
+            load(tmp_path, "cifar10")
 
     def test_does_not_choose_among_several(self, tmp_path: Path) -> None:
         for name in ("a.npz", "b.npz"):
@@ -326,14 +327,14 @@ class TestNpz:
 
 class TestFolder:
     def test_missing(self, tmp_path: Path) -> None:
-        message = r"/none: cannot be read as a folder \(No such file or directory\)$"
-        with pytest.raises(data.DataError, match=message):
+        message = r"^data_dir must be a folder that .*/none': No such file or directory$"
+        with pytest.raises(checks.ArgumentError, match=message):
             load(tmp_path / "none")
 
     def test_a_file(self, tmp_path: Path) -> None:
         np.savez(tmp_path / "mnist.npz", **arrays())
-        message = r"mnist.npz: cannot be read as a folder \(Not a directory\)$"
-        with pytest.raises(data.DataError, match=message):
+        message = r"^data_dir must be a folder that .*/mnist.npz': Not a directory$"
+        with pytest.raises(checks.ArgumentError, match=message):
             load(tmp_path / "mnist.npz")
 
     def test_empty_name(self) -> None:

@@ -108,18 +108,6 @@ def test_cnn_takes_the_smallest_images() -> None:
     assert model.get_layer("pool_2").output.shape == (None, 1, 1, 64)
 
 
-@pytest.mark.parametrize(("name", "jit_compile"), [("mlp", "auto"), ("cnn", False)])
-def test_keeps_xla_from_convolutions(
-    monkeypatch: pytest.MonkeyPatch, name: str, jit_compile: object
-) -> None:
-    # Keras resolves "auto" by the machine; what it is given does not depend on one.
-    given: dict[str, object] = {}
-    monkeypatch.setattr(keras.Sequential, "compile", lambda self, **kwargs: given.update(kwargs))
-    settings = TrainingSettings(model=name)
-    models.compile_model(models.build(settings, (8, 8, 1), 10), settings)
-    assert given["jit_compile"] == jit_compile
-
-
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_compiles_and_learns(name: str) -> None:
     settings = TrainingSettings(model=name, learning_rate=0.0123, hidden_units=(16,))
