@@ -95,7 +95,11 @@ def usage() -> str:
     """What --help prints."""
     lines = [__doc__ or "", "Flags:"]
     for name, field in flat_fields().items():
-        shown = "" if field.default in (None, False) else f" (default: {_text(field.default)})"
+        shown = (
+            ""
+            if field.default is None or field.default is False
+            else f" (default: {_text(field.default)})"
+        )
         head = f"  --[no]{name}" if _is_switch(field) else f"  --{name}"
         lines.append(head + shown)
         lines.append(

@@ -69,9 +69,10 @@ class EpochSeconds(keras.callbacks.Callback):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", required=True)
-    parser.add_argument("--mlp_epochs", type=int, default=40)
-    parser.add_argument("--cnn_epochs", type=int, default=5)
-    parser.add_argument("--cnn_samples", type=int, default=12_800)
+    parser.add_argument("--networks", nargs="+", choices=["mlp", "cnn"], default=["mlp", "cnn"])
+    parser.add_argument("--mlp_epochs", type=int, default=30)
+    parser.add_argument("--cnn_epochs", type=int, default=12)
+    parser.add_argument("--cnn_samples", type=int, default=6_400)
     options = parser.parse_args()
     dataset = data.load(DataSettings(dataset="fashion_mnist", data_dir=options.data_dir))
     rows = [("network", "variant", "fastest, ms a step", "without", "ratio", "median ratio")]
@@ -79,6 +80,8 @@ def main() -> None:
         ("mlp", len(dataset.train_images), options.mlp_epochs),
         ("cnn", options.cnn_samples, options.cnn_epochs),
     ):
+        if network not in options.networks:
+            continue
         settings = TrainingSettings(model=network, batch_size=BATCH_SIZE)
         batches = data.pipeline(
             dataset.train_images[:samples],
