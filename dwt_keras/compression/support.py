@@ -109,7 +109,7 @@ class _Held:
         self._projection = Projection(target.basis, tuple(target.variable.shape), dtype)
         self._project = self._masked
         if compiled and not target.basis.is_identity:
-            # By XLA also where the training step is not: a quarter of the time.
+            # By XLA also where the training step is not: for haar a quarter of the time.
             self._project = tf.function(self._masked, jit_compile=True, autograph=False)
 
     def attach(self) -> None:
