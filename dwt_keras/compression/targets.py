@@ -78,8 +78,8 @@ class Target:
 
     def write(self, coefficients: np.ndarray[Any, np.dtype[Any]]) -> None:
         """Sets the kernel to the one with these coefficients in the target's basis."""
-        kernel = self.read()
-        self.variable.assign(self.basis.reconstruct(coefficients, kernel.shape, kernel.dtype))
+        shape, dtype = self.variable.shape, np.dtype(self.variable.dtype)
+        self.variable.assign(self.basis.reconstruct(coefficients, shape, dtype))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes
-import numpy as np
 import numpy.typing as npt
 
 from dwt_keras.wavelet import families, transform
@@ -49,7 +47,7 @@ class Basis:
             New array of shape `shape`: float32 for float32 and half-precision kernels, else
             float64.
         """
-        values = kernel.astype(_working_dtype(kernel.dtype), copy=True).reshape(self.shape)
+        values = kernel.astype(transform.working_dtype(kernel.dtype), copy=True).reshape(self.shape)
         if self.is_identity:
             return values
         return transform.decompose(values, self.wavelet, self.level, self.axes)
@@ -133,8 +131,3 @@ def build(
 def _most_detailed(subbands: Sequence[transform.Subband]) -> transform.Slices:
     finest = [band for band in subbands if band.level == 1 and not band.is_approximation]
     return max(finest, key=lambda band: band.name.count("d")).slices
-
-
-def _working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    half = dtype in (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
-    return np.dtype(np.float32) if half else dtype

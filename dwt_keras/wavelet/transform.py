@@ -79,7 +79,7 @@ def decompose(
         ArgumentError: On a dtype, level or axes outside these.
     """
     bank, axes = _check(array, wavelet, level, axes)
-    work = np.array(array, dtype=_working_dtype(array.dtype), order="C")
+    work = np.array(array, dtype=working_dtype(array.dtype), order="C")
     for lengths in _level_lengths(work.shape, level, axes):
         block = work[_corner(work.ndim, lengths)]
         for axis, length in lengths.items():
@@ -106,7 +106,7 @@ def reconstruct(
         ArgumentError: As `decompose`.
     """
     bank, axes = _check(coefficients, wavelet, level, axes)
-    work = np.array(coefficients, dtype=_working_dtype(coefficients.dtype), order="C")
+    work = np.array(coefficients, dtype=working_dtype(coefficients.dtype), order="C")
     for lengths in reversed(_level_lengths(work.shape, level, axes)):
         block = work[_corner(work.ndim, lengths)]
         for axis, length in reversed(lengths.items()):
@@ -174,7 +174,8 @@ def _check_split(ndim: int, level: int, axes: Sequence[int]) -> list[int]:
     return normal
 
 
-def _working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype to compute in: float32 for half precision, else the array's own."""
     return np.dtype(np.float32) if dtype in _HALF else dtype
 
 
