@@ -66,6 +66,10 @@ def train(settings: Settings) -> int:
     print()
     print(summary.layer_table(result.report))
     print()
+    choices = summary.choice_table(result.targets)
+    if choices:
+        print(choices)
+        print()
     print(summary.closing_lines(result.folder, result.metrics, settings.training.save_dir))
     return 0
 

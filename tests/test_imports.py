@@ -9,11 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dwt_keras"
-EVERYONE = {"checks", "files", "settings", "_version"}
+EVERYONE = {"checks", "compiled", "files", "settings", "_version"}
 
 # Room -> the rooms it may import, besides itself and what everyone may.
 MAY_IMPORT = {
     "checks": set(),
+    "compiled": set(),
     "files": set(),
     "_version": set(),
     "settings": {"wavelet"},
@@ -30,6 +31,7 @@ HOOKS = {("training/run.py", "views")}
 LIBRARIES = {
     "wavelet": {"numpy", "scipy", "pywt", "numba", "ml_dtypes"},
     "checks": set(),
+    "compiled": {"numba"},
     "files": set(),
     "settings": set(),
     "__init__": set(),

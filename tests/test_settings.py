@@ -18,13 +18,13 @@ GROUPS = [CompressionSettings, DataSettings, TrainingSettings]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [
-    ("wavelet", "nope", "must be a discrete wavelet of PyWavelets or none"),
-    ("wavelet", "mexh", "must be a discrete wavelet"),
-    ("wavelet", "", "must be a discrete wavelet of PyWavelets or none"),
-    ("wavelet", None, "must be a discrete wavelet of PyWavelets or none"),
+    ("wavelet", "nope", "must be a wavelet of PyWavelets, auto or none"),
+    ("wavelet", "cmor1.5-x", "must be cmor"),
+    ("wavelet", "", "must be a wavelet of PyWavelets, auto or none"),
+    ("wavelet", None, "must be a wavelet of PyWavelets, auto or none"),
     *[
-        ("level", value, "must be a whole number, 1 or more, or max")
-        for value in (0, -1, "0", "-3", "1.5", 1.5, "MAX", "", " 2", "two", None, True, [1])
+        ("level", value, "must be a whole number, 1 or more, max or auto")
+        for value in (0, -1, "0", "-3", "1.5", 1.5, "MAX", "", " 2", "two", True, [1])
     ],
     *[
         ("threshold", value, "must be a finite number, 0 or more")
@@ -35,7 +35,11 @@ REFUSED = [
         for value in ("nope", "Hard", "", None, 1)
     ],
     *[
-        ("threshold_rule", value, "must be one of absolute, relative, quantile, universal")
+        (
+            "threshold_rule",
+            value,
+            "must be one of absolute, relative, quantile, universal, bayes, sure",
+        )
         for value in ("nope", "", None, 1)
     ],
     *[("keep_approximation", value, "must be true or false") for value in ("no", "true", 0, None)],
@@ -47,6 +51,10 @@ REFUSED = [
     *[
         ("ramp_begin_epoch", value, "must be a whole number, 0 or more")
         for value in (-1, 0.5, "1", None, True)
+    ],
+    *[
+        ("choose_basis_epochs", value, "must be whole numbers, 1 or more, comma-separated")
+        for value in ("", "a", "0", "1,-2", (), [0], 1)
     ],
     *[
         ("apply_every_batches", value, "must be a whole number, 1 or more")
@@ -85,7 +93,7 @@ REFUSED = [
 # Every field with a value of its own, none of them the default.
 OTHER = {
     "wavelet": "sym4",
-    "level": "max",
+    "level": "auto",
     "threshold": 0.25,
     "threshold_mode": "soft",
     "threshold_rule": "quantile",
@@ -96,6 +104,7 @@ OTHER = {
     "ramp": "linear",
     "ramp_begin_epoch": 2,
     "ramp_end_epoch": 5,
+    "choose_basis_epochs": (2, 3),
     "apply_every_batches": 7,
     "dataset": "cifar10",
     "data_dir": "data",
@@ -156,7 +165,17 @@ def test_a_group_refuses_by_itself(group):
 
 @pytest.mark.parametrize(
     ("given_level", "level"),
-    [(1, 1), (3, 3), ("3", 3), ("+2", 2), ("007", 7), ("max", "max"), (1000, 1000)],
+    [
+        (1, 1),
+        (3, 3),
+        ("3", 3),
+        ("+2", 2),
+        ("007", 7),
+        ("max", "max"),
+        (1000, 1000),
+        ("auto", "auto"),
+        (None, 1),
+    ],
 )
 def test_levels(given_level, level):
     assert CompressionSettings(level=given_level).level == level
@@ -172,6 +191,9 @@ def test_levels(given_level, level):
         ("identity", "none", None),
         ("harr", "haar", "haar"),
         ("db", "db1", "db1"),
+        ("cgau", "cgau1", "cgau1"),
+        ("CMOR1.5-1", "cmor1.5-1.0", None),
+        ("Auto", "auto", None),
     ],
 )
 def test_the_wavelet_becomes_its_canonical_name(wavelet, name, note):

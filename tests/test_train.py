@@ -201,12 +201,16 @@ def test_settings_json_repeats_the_run(main_run: tuple[Path, str]) -> None:
 
 
 MISTAKES = [
-    ("--wavelet=sym99", "--wavelet must be a discrete wavelet"),
-    ("--wavelet=morl", "a continuous one"),
+    ("--wavelet=sym99", "--wavelet must be a wavelet of PyWavelets, auto or none"),
+    ("--wavelet=cmor1", "--wavelet must be cmor"),
+    ("--wavelet=morl --hold_support", "--hold_support needs a basis"),
+    ("--wavelet=morl --level=auto", "--level must be a whole number or max with the continuous"),
+    ("--choose_basis_epochs=2", "--choose_basis_epochs needs wavelet=auto or level=auto"),
+    ("--wavelet=auto --choose_basis_epochs=11", "--choose_basis_epochs must not lie beyond"),
     ("--threshold=-1", "--threshold must be a finite number, 0 or more; given -1.0"),
     ("--threshold=nan", "--threshold must be a finite number"),
     ("--threshold=x", "--threshold"),
-    ("--level=0", "--level must be a whole number, 1 or more, or max; given 0"),
+    ("--level=0", "--level must be a whole number, 1 or more, max or auto; given 0"),
     ("--epochs=0", "--epochs must be a whole number, 1 or more; given 0"),
     ("--epochs=2.5", "--epochs"),
     ("--batch_size=0", "--batch_size must be a whole number, 1 or more; given 0"),

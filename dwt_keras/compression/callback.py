@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from dwt_keras import checks
-from dwt_keras.compression import schedule, shrink, support, targets
+from dwt_keras.compression import choice, schedule, shrink, support, targets
 from dwt_keras.settings import CompressionSettings
 
 
@@ -37,12 +37,12 @@ class DWTCompression(keras.callbacks.Callback):
     `jit_compile=True`; such a model is refused.
 
     Args:
-        wavelet: Discrete wavelet by PyWavelets' name, family, or "none". Defaults to "haar".
-        level: Decomposition level, or "max". Defaults to 1.
+        wavelet: Wavelet by PyWavelets' name, family, "auto" or "none". Defaults to "haar".
+        level: Decomposition level, "max" or "auto". Defaults to 1, with wavelet "auto" to "auto".
         threshold: Magnitude or fraction, by rule; 0.05 by default.
         **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
             threshold_mode, threshold_rule, keep_approximation, axes, layers, hold_support,
-            ramp, ramp_begin_epoch, ramp_end_epoch, apply_every_batches.
+            ramp, ramp_begin_epoch, ramp_end_epoch, choose_basis_epochs, apply_every_batches.
 
     Attributes:
         settings: The settings, with defaults filled in.
@@ -61,7 +61,7 @@ class DWTCompression(keras.callbacks.Callback):
     def __init__(
         self,
         wavelet: str = "haar",
-        level: int | str = 1,
+        level: int | str | None = None,
         threshold: float | None = None,
         **settings: Any,
     ) -> None:
@@ -80,6 +80,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._batches_before = 0
         self._batch_count = 0
         self._shrunk_this_epoch = False
+        self._chosen_epoch = 0
 
     @property
     def report(self) -> shrink.Report | None:
@@ -90,11 +91,11 @@ class DWTCompression(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         _refuse_what_keras_cannot(self.model)
         epochs = self.params.get("epochs") or 1
-        self.settings.check_ramp_within(epochs)
+        self.settings.check_within(epochs)
         self.targets = ()
         self._last = None
         self._schedule = self._schedule_over(epochs)
-        self._batches_before = self._batch_count = 0
+        self._batches_before = self._batch_count = self._chosen_epoch = 0
         # All callbacks of one fit are given the same params.
         support.release(self.model, self.params)
         if self.model.built:
@@ -120,7 +121,7 @@ class DWTCompression(keras.callbacks.Callback):
         every = self.settings.apply_every_batches
         if every and self._batch_count // every > before // every:
             # Of an epoch of unknown length it is known only that some part is over.
-            self._shrink(self._epoch + (done / steps if steps else 1e-6), self.targets)
+            self._shrink(self._epoch + (done / steps if steps else 1e-6))
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._in_epoch:
@@ -150,9 +151,15 @@ class DWTCompression(keras.callbacks.Callback):
         if self.params.get("verbose", 1):
             for note in (*self.settings.notes, *found.notes):
                 print(note)
-        self.targets = found.items
+        self._set_targets(found.items)
+
+    def _set_targets(self, items: Sequence[targets.Target]) -> None:
+        self.targets = tuple(items)
         self._written = {target: {} for target in self.targets}
-        if self.settings.hold_support:
+        if self._support is not None:
+            self._support.detach()
+            self._support = None
+        if self.settings.hold_support and (self._chosen_epoch or not self.settings.is_automatic):
             self._support = support.HeldSupport(self.model, self.targets, self.params)
             self._support.attach()
 
@@ -160,20 +167,34 @@ class DWTCompression(keras.callbacks.Callback):
         """Shrinks if this epoch has not been shrunk yet."""
         if not self._shrunk_this_epoch:
             self._shrunk_this_epoch = True
-            self._shrink(self._epoch + 1, self.targets, final=True)
+            self._shrink(self._epoch + 1, final=True)
 
     def _shrink(
-        self, epochs_done: float, only: Sequence[targets.Target], final: bool = False
+        self,
+        epochs_done: float,
+        only: Sequence[targets.Target] | None = None,
+        final: bool = False,
     ) -> None:
-        """Shrinks some kernels; `final` for a state that may be what remains."""
+        """Shrinks some kernels or all; `final` for a state that may be what remains."""
         started = time.perf_counter()
         factor = self._schedule.factor(epochs_done)
+        if self.settings.is_automatic:
+            self._choose_bases(epochs_done)
+            if not self._chosen_epoch:
+                factor = 0.0
         reports = shrink.shrink(self.targets, self.settings, factor, self._support, only)
         if final:
             for target, report in reports.items():
                 self._written[target][shrink.digest(target)] = report
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
+
+    def _choose_bases(self, epochs_done: float) -> None:
+        """Chooses each kernel's basis where an epoch for it has passed."""
+        due = [epoch for epoch in self.settings.choose_basis_epochs or () if epoch <= epochs_done]
+        if due and due[-1] > self._chosen_epoch:
+            self._chosen_epoch = due[-1]
+            self._set_targets(choice.choose_bases(self.targets, self.settings))
 
     def _schedule_over(self, epochs: int) -> schedule.Schedule:
         return schedule.for_training(

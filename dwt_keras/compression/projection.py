@@ -37,6 +37,9 @@ class Projection:
         self._basis = kernel_basis
         self._shape = kernel_shape
         self._dtype = tf.as_dtype(dtype)
+        if not kernel_basis.is_identity:
+            self._bank = families.filter_bank(kernel_basis.wavelet)
+            self._leaves = {leaf.path: leaf.slices for leaf in kernel_basis.leaves}
 
     def __call__(self, kernel: Any, mask: Any) -> Any:
         """The kernel with its coefficients multiplied by a mask.
@@ -50,43 +53,19 @@ class Projection:
             Tensor of the kernel's shape and dtype.
         """
         values = tf.reshape(tf.cast(kernel, self._dtype), self._basis.shape)
-        if self._basis.is_identity:
-            values = values * mask
-        else:
-            bank = families.filter_bank(self._basis.wavelet)
-            bands, lengths = self._analyse(values, bank)
-            for band in self._basis.subbands:
-                bands[band.name] *= mask[band.slices]
-            values = self._synthesise(bands, lengths, bank)
+        values = values * mask if self._basis.is_identity else self._project(values, mask, "")
         return tf.cast(tf.reshape(values, self._shape), kernel.dtype)
 
-    def _analyse(
-        self, values: Any, bank: families.FilterBank
-    ) -> tuple[Bands, list[dict[int, int]]]:
-        bands: Bands = {}
-        levels: list[dict[int, int]] = []
-        for level in range(1, self._basis.level + 1):
-            lengths = {axis: values.shape[axis] for axis in self._basis.axes}
-            levels.append(lengths)
-            blocks = _split_all(values, lengths, bank)
-            values = blocks.pop("a" * len(lengths))
-            bands.update({name + str(level): block for name, block in blocks.items()})
-        bands["a" * len(self._basis.axes) + str(self._basis.level)] = values
-        return bands, levels
-
-    def _synthesise(
-        self, bands: Bands, levels: list[dict[int, int]], bank: families.FilterBank
-    ) -> Any:
-        values = bands["a" * len(self._basis.axes) + str(self._basis.level)]
-        for level in range(len(levels), 0, -1):
-            lengths = levels[level - 1]
-            blocks = {"a" * len(lengths): values}
-            for letters in itertools.product("ad", repeat=len(lengths)):
-                name = "".join(letters)
-                if "d" in name and name + str(level) in bands:
-                    blocks[name] = bands[name + str(level)]
-            values = _merge_all(blocks, lengths, bank)
-        return values
+    def _project(self, values: Any, mask: Any, path: str) -> Any:
+        """One block of the decomposition, and all that it is split into."""
+        if path in self._leaves:
+            return values * mask[self._leaves[path]]
+        lengths = {axis: values.shape[axis] for axis in self._basis.axes}
+        parts = {
+            letters: self._project(part, mask, path + letters)
+            for letters, part in _split_all(values, lengths, self._bank).items()
+        }
+        return _merge_all(parts, lengths, self._bank)
 
 
 def _split_all(values: Any, lengths: dict[int, int], bank: families.FilterBank) -> Bands:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ import ml_dtypes
 import numpy as np
 
 from dwt_keras import checks
+from dwt_keras.compression import limits
 from dwt_keras.compression.support import HeldSupport
 from dwt_keras.compression.targets import Target
-from dwt_keras.settings import DATA_DRIVEN_RULES, CompressionSettings
+from dwt_keras.settings import CompressionSettings
 from dwt_keras.wavelet import threshold as thresholds
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -36,7 +37,7 @@ class TargetReport:
         zeros: How many of them are zero now.
         energy_before: Sum of their squares before.
         energy_after: And after.
-        threshold: The magnitude that was applied.
+        threshold: The magnitude that was applied; the mean where subbands have their own.
     """
 
     path: str
@@ -124,21 +125,12 @@ def shrink(
                 f"{target.path}: has weights that are NaN or infinite; the training has diverged "
                 "(a lower learning rate helps)"
             )
-    limits = _limits(targets, settings, factor, held)
-    reports = {}
-    for target, limit in zip(targets, limits, strict=True):
-        if only is not None and target not in only:
-            continue
-        coefficients = _coefficients(target, held)
-        shrunk = thresholds.shrink(coefficients, limit, settings.threshold_mode)
-        if _spares_approximation(target, settings):
-            shrunk[target.basis.approximation] = coefficients[target.basis.approximation]
-        if not np.array_equal(shrunk, coefficients):
-            target.write(shrunk)
-        if held is not None:
-            held.hold(target, shrunk)
-        reports[target] = _report(target, coefficients, shrunk, limit)
-    return reports
+    shared = limits.shared(targets, settings, factor, held)
+    return {
+        target: _shrink_one(target, settings, factor, held, shared)
+        for target in targets
+        if only is None or target in only
+    }
 
 
 def measure(targets: Sequence[Target]) -> Report:
@@ -148,7 +140,8 @@ def measure(targets: Sequence[Target]) -> Report:
     epsilons of the kernel's dtype) of the kernel's largest coefficient.
 
     Args:
-        targets: The kernels; not changed.
+        targets: The kernels, with bases; a frame's coefficients are not those of its kernel's
+            weights alone. Not changed.
 
     Returns:
         A report with `threshold` 0 whose energies are equal.
@@ -157,10 +150,12 @@ def measure(targets: Sequence[Target]) -> Report:
     for target in targets:
         kernel = target.read()
         coefficients = target.basis.decompose(kernel)
-        largest = float(np.abs(coefficients).max(initial=0.0))
+        largest = max(-float(coefficients.min(initial=0.0)), float(coefficients.max(initial=0.0)))
+        # Up to the tolerance itself, and a threshold keeps what equals it.
         tolerance = _ZERO_ROUNDINGS * float(_epsilon(kernel.dtype)) * largest
-        rounded = np.where(np.abs(coefficients) <= tolerance, 0, coefficients)
-        reports.append(_report(target, rounded, rounded, 0.0))
+        above = float(np.nextafter(coefficients.dtype.type(tolerance), np.inf))
+        thresholds.shrink_in_place(coefficients, above)
+        reports.append(_report(target, coefficients, _energy(coefficients), 0.0))
     return Report(tuple(reports))
 
 
@@ -169,60 +164,43 @@ def digest(target: Target) -> bytes:
     return hashlib.blake2b(target.read().tobytes()).digest()
 
 
-def _coefficients(target: Target, held: HeldSupport | None) -> Array:
-    coefficients = target.basis.decompose(target.read())
-    if held is not None:
-        coefficients *= held.mask(target)
-    return coefficients
-
-
-def _limits(
-    targets: Sequence[Target],
+def _shrink_one(
+    target: Target,
     settings: CompressionSettings,
     factor: float,
     held: HeldSupport | None,
-) -> list[float]:
-    """The magnitude below which coefficients go, for each target."""
-    rule = settings.threshold_rule
-    if rule in DATA_DRIVEN_RULES:
-        return [factor * _universal(target, held) for target in targets]
-    wanted = factor * float(settings.threshold or 0.0)
-    if rule == "quantile":
-
-        def chunks() -> Iterator[Array]:
-            return (_thresholded(target, settings, held) for target in targets)
-
-        return [thresholds.quantile_threshold(chunks, wanted)] * len(targets)
-    if rule == "relative":
-        return [wanted * _largest(_thresholded(target, settings, held)) for target in targets]
-    return [wanted] * len(targets)
-
-
-def _universal(target: Target, held: HeldSupport | None) -> float:
-    coefficients = _coefficients(target, held)
-    finest = coefficients[target.basis.finest_details]
-    return thresholds.universal_threshold(finest, max(coefficients.size, 1))
+    shared: float | None,
+) -> TargetReport:
+    # In place, and nothing kept longer than needed: kernels are large.
+    coefficients = limits.coefficients(target, held)
+    before = _energy(coefficients)
+    parts = limits.parts(target, settings, factor, coefficients, shared)
+    changed = sum(
+        _shrink_part(coefficients, part, limit, settings.threshold_mode) for part, limit in parts
+    )
+    report = _report(target, coefficients, before, limits.mean(parts))
+    if held is not None:
+        held.hold(target, coefficients)
+    if changed:
+        kernel = target.kernel(coefficients)
+        del coefficients
+        target.write(kernel)
+    return report
 
 
-def _thresholded(target: Target, settings: CompressionSettings, held: HeldSupport | None) -> Array:
-    """The coefficients that the rule may zero, in one axis."""
-    coefficients = _coefficients(target, held)
-    if not _spares_approximation(target, settings):
-        return coefficients.reshape(-1)
-    details = [
-        coefficients[band.slices].reshape(-1)
-        for band in target.basis.subbands
-        if not band.is_approximation
-    ]
-    return np.concatenate(details)
+def _shrink_part(coefficients: Array, part: limits.Part, limit: float, mode: str) -> int:
+    """Shrinks a block of the array but for another one inside it; counts what was changed."""
+    inside = coefficients[part.slices]
+    if part.spared is None:
+        return thresholds.shrink_in_place(inside, limit, mode)
+    spared = coefficients[part.spared].copy()
+    coefficients[part.spared] = 0
+    changed = thresholds.shrink_in_place(inside, limit, mode)
+    coefficients[part.spared] = spared
+    return changed
 
 
-def _spares_approximation(target: Target, settings: CompressionSettings) -> bool:
-    data_driven = settings.threshold_rule in DATA_DRIVEN_RULES
-    return (settings.keep_approximation or data_driven) and (target.basis.approximation is not None)
-
-
-def _report(target: Target, before: Array, after: Array, limit: float) -> TargetReport:
+def _report(target: Target, after: Array, energy_before: float, limit: float) -> TargetReport:
     return TargetReport(
         path=target.path,
         layer_path=target.layer_path,
@@ -230,7 +208,7 @@ def _report(target: Target, before: Array, after: Array, limit: float) -> Target
         basis=str(target.basis),
         coefficients=after.size,
         zeros=after.size - int(np.count_nonzero(after)),
-        energy_before=_energy(before),
+        energy_before=energy_before,
         energy_after=_energy(after),
         threshold=limit,
     )
@@ -238,11 +216,7 @@ def _report(target: Target, before: Array, after: Array, limit: float) -> Target
 
 def _energy(coefficients: Array) -> float:
     flat = coefficients.reshape(-1)
-    return float(np.dot(flat, flat))
-
-
-def _largest(coefficients: Array) -> float:
-    return float(np.abs(coefficients).max(initial=0.0))
+    return float(np.vdot(flat, flat).real)
 
 
 def _epsilon(dtype: np.dtype[Any]) -> float:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
 
 from dwt_keras.compression.projection import Projection
 from dwt_keras.compression.targets import Target
+from dwt_keras.wavelet.basis import Basis
 
 
 class HeldSupport:
@@ -106,7 +107,9 @@ class _Held:
         )
         # While nothing is held, transforming back and forth must not change a bit either.
         self._holds = tf.Variable(False, trainable=False, name="holds")
-        self._projection = Projection(target.basis, tuple(target.variable.shape), dtype)
+        # Settings refuse to hold the support of a frame.
+        held_basis = cast(Basis, target.basis)
+        self._projection = Projection(held_basis, tuple(target.variable.shape), dtype)
         self._project = self._masked
         if compiled and not target.basis.is_identity:
             # By XLA also where the training step is not: for haar a quarter of the time.

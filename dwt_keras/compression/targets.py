@@ -9,12 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from dwt_keras import checks
 from dwt_keras.compression import geometry
 from dwt_keras.settings import CompressionSettings
-from dwt_keras.wavelet import basis, families
+from dwt_keras.wavelet import basis, best_basis, families, frame
 
 Reader = Callable[[Any, tuple[int, ...]], geometry.Geometry]
 
@@ -57,15 +58,20 @@ class Target:
         layer_path: Names of the layer and of those around it, joined by "/".
         name: Name of the kernel within the layer.
         variable: The Keras variable.
-        basis: Its basis.
+        axes: The axes with geometry of the unflattened kernel.
+        basis: Its basis; a frame for a continuous wavelet. With wavelet=auto or level=auto the
+            identity until one is chosen.
         note: What to tell about the basis (a capped level), or "".
+        choice: How the basis was chosen, where it was.
     """
 
     layer_path: str
     name: str
     variable: Any
-    basis: basis.Basis
+    axes: tuple[int, ...]
+    basis: basis.Basis | frame.Frame
     note: str = ""
+    choice: best_basis.Choice | None = None
 
     @property
     def path(self) -> str:
@@ -73,13 +79,21 @@ class Target:
         return f"{self.layer_path}/{self.name}"
 
     def read(self) -> np.ndarray[Any, np.dtype[Any]]:
-        """The kernel as a NumPy array."""
-        return np.asarray(keras.ops.convert_to_numpy(self.variable))
+        """The kernel as it stands, read-only: no copy where TensorFlow shares its memory."""
+        found = np.asarray(tf.convert_to_tensor(self.variable.value))
+        found.flags.writeable = False
+        return found
 
-    def write(self, coefficients: np.ndarray[Any, np.dtype[Any]]) -> None:
-        """Sets the kernel to the one with these coefficients in the target's basis."""
+    def write(self, kernel: np.ndarray[Any, np.dtype[Any]]) -> None:
+        """Sets the kernel."""
+        self.variable.assign(kernel)
+
+    def kernel(
+        self, coefficients: np.ndarray[Any, np.dtype[Any]]
+    ) -> np.ndarray[Any, np.dtype[Any]]:
+        """The kernel with these coefficients, which are used up."""
         shape, dtype = self.variable.shape, np.dtype(self.variable.dtype)
-        self.variable.assign(self.basis.reconstruct(coefficients, shape, dtype))
+        return self.basis.reconstruct(coefficients, shape, dtype, overwrite=True)
 
 
 @dataclass(frozen=True)
@@ -155,10 +169,22 @@ def find(model: Any, settings: CompressionSettings) -> Targets:
         geometries = [geometry.matrix(shape) for shape in shapes]
     items = []
     for (path, layer, name, _), read in zip(found, geometries, strict=True):
-        kernel_basis, note = basis.build(settings.wavelet, settings.level, read.axes, read.shape)
-        items.append(Target(path, name, getattr(layer, name), kernel_basis, note))
+        kernel_basis, note = _basis(settings, read)
+        items.append(Target(path, name, getattr(layer, name), read.axes, kernel_basis, note))
     notes.extend(f"{item.path}: {item.note}" for item in items if item.note)
     return Targets(tuple(items), tuple(notes))
+
+
+def _basis(
+    settings: CompressionSettings, read: geometry.Geometry
+) -> tuple[basis.Basis | frame.Frame, str]:
+    if settings.is_automatic:
+        return basis.identity(read.shape), ""
+    level: Any = settings.level
+    if settings.is_frame:
+        found, note = frame.build(settings.wavelet, level, read.axes, read.shape)
+        return found or basis.identity(read.shape), note
+    return basis.build(settings.wavelet, level, read.axes, read.shape)
 
 
 _Kernel = tuple[str, Any, str, Reader]

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dwt_keras import checks, settings
+from dwt_keras import checks
+from dwt_keras.settings.data import DATASETS
 
 _IDX_UBYTE = 0x0800  # IDX's type code of uint8; its low byte holds the number of axes.
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -114,7 +115,7 @@ def read_folder(folder: Path, dataset: str) -> RawParts:
         return _read_npz(folder / named)
     if dataset in _IDX_DATASETS and any(file.find(present) for file in _IDX_FILES):
         return RawParts(*(_read_idx(folder, file.find(present), file) for file in _IDX_FILES))
-    others = [f"{other}.npz" for other in settings.DATASETS]
+    others = [f"{other}.npz" for other in DATASETS]
     archives = [name for name in present if name.endswith(".npz") and name not in others]
     if len(archives) == 1:
         return _read_npz(folder / archives[0])

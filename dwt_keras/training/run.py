@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.training import data, export, models, runs
 
-_LIBRARIES = ("tensorflow", "keras", "numpy", "PyWavelets")
+_LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
 _EVALUATION_BATCH = 1000
 
 
@@ -31,11 +33,13 @@ class Result:
         folder: The run's folder.
         metrics: The content of its metrics.json.
         report: The last shrinking, kernel by kernel.
+        targets: The kernels, with the bases that they had at the end.
     """
 
     folder: Path
     metrics: dict[str, Any]
     report: shrink.Report
+    targets: tuple[targets.Target, ...]
 
 
 def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
@@ -58,7 +62,8 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     keras.utils.set_random_seed(settings.training.seed)
     model = models.build(settings.training, dataset.input_shape, dataset.classes)
     models.compile_model(model, settings.training)
-    targets.find(model, settings.compression)  # Raises where there is nothing to compress.
+    # Raises where there is nothing to compress.
+    found = targets.find(model, settings.compression)
     compression = DWTCompression(
         **{
             field.name: getattr(settings.compression, field.name)
@@ -68,7 +73,7 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     )
 
     folder = runs.create(settings)
-    files.write_text(folder / "settings.json", _settings_json(settings))
+    files.write_text(folder / "settings.json", _settings_json(settings, found.items))
     train_seconds, epochs_run = _fit(model, dataset, settings, compression, folder)
 
     # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
@@ -82,12 +87,11 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     export.save_keras(model, folder / "model.keras")
     export.save_serving(model, folder / "serving" / "1")
 
-    measured = shrink.measure(compression.targets)
+    files.write_text(folder / "settings.json", _settings_json(settings, compression.targets))
     metrics = {
         "test_accuracy": scores["accuracy"],
         "test_loss": scores["loss"],
-        "zero_fraction": measured.zero_fraction,
-        "zero_fraction_by_layer": measured.zero_fraction_by_layer,
+        **_zeros(compression),
         "bytes": {
             "float32": 4 * model.count_params(),
             "keras": (folder / "model.keras").stat().st_size,
@@ -102,7 +106,8 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     }
     # Last of all: a folder with metrics.json is complete.
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    return Result(folder, metrics, compression.report or measured)
+    report = compression.report or shrink.measure(compression.targets)
+    return Result(folder, metrics, report, compression.targets)
 
 
 def _fit(
@@ -140,10 +145,43 @@ def _fit(
     return time.perf_counter() - started, len(history.epoch)
 
 
-def _settings_json(settings: Settings) -> str:
+def _zeros(compression: DWTCompression) -> dict[str, Any]:
+    """Zero fractions of what ships, recounted from the weights wherever that can be done."""
+    found = compression.targets
+    if not any(target.basis.is_frame for target in found):
+        report: shrink.Report | None = shrink.measure(found)
+        redundancy = {}
+    else:
+        # Zeros of a frame are zeros before synthesis: the weights alone do not show them.
+        report = compression.report
+        weights = [math.prod(target.basis.shape) for target in found]
+        stored = sum(
+            count * target.basis.redundancy for count, target in zip(weights, found, strict=True)
+        )
+        redundancy = {"redundancy": stored / sum(weights)}
+    if report is None:
+        return redundancy
+    return {
+        "zero_fraction": report.zero_fraction,
+        "zero_fraction_by_layer": report.zero_fraction_by_layer,
+        **redundancy,
+    }
+
+
+def _settings_json(settings: Settings, found: Sequence[targets.Target]) -> str:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     record = {
         "settings": settings.flat(),
+        "bases": {target.path: _basis_record(target) for target in found},
         "versions": {"dwt_keras": __version__, "python": sys.version.split()[0], **versions},
     }
     return json.dumps(record, indent=2) + "\n"
+
+
+def _basis_record(target: targets.Target) -> dict[str, Any]:
+    record = dataclasses.asdict(target.basis)
+    if target.choice is not None:
+        record["estimated_bytes"] = target.choice.cost
+        record["runner_up"] = str(target.choice.runner_up)
+        record["runner_up_estimated_bytes"] = target.choice.runner_up_cost
+    return record

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from dwt_keras import checks
-from dwt_keras.settings import DATA_DRIVEN_RULES, Settings
+from dwt_keras.settings import Settings
 
 
 def group_folder(settings: Settings) -> Path:
@@ -19,11 +19,10 @@ def group_folder(settings: Settings) -> Path:
         `-batch<B>-epochs<E>`, the bracketed parts where they are not the default.
     """
     compression, training = settings.compression, settings.training
-    driven = compression.threshold_rule in DATA_DRIVEN_RULES
     parts = [
         compression.wavelet,
         f"level{compression.level}",
-        "thresholdauto" if driven else f"threshold{compression.threshold:g}",
+        "thresholdauto" if compression.is_data_driven else f"threshold{compression.threshold:g}",
         "" if compression.threshold_rule == "absolute" else compression.threshold_rule,
         "" if compression.threshold_mode == "hard" else compression.threshold_mode,
         "" if compression.axes == "auto" else compression.axes,

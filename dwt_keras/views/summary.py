@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dwt_keras.compression.shrink import Report
+from dwt_keras.compression.targets import Target
 
 
 def layer_table(report: Report) -> str:
@@ -36,6 +37,27 @@ def layer_table(report: Report) -> str:
         )
     )
     return table(rows, right_from=3)
+
+
+def choice_table(targets: Sequence[Target]) -> str:
+    """One row a kernel whose basis was chosen: the basis and its runner-up, with their costs.
+
+    Returns:
+        The table, "" where nothing was chosen.
+    """
+    rows = [("kernel", "basis chosen", "runner-up", "bytes, estimated", "runner-up's")]
+    for target in targets:
+        if target.choice is not None:
+            rows.append(
+                (
+                    target.path,
+                    str(target.choice.basis),
+                    str(target.choice.runner_up),
+                    f"{target.choice.cost:,.0f}",
+                    f"{target.choice.runner_up_cost:,.0f}",
+                )
+            )
+    return table(rows, right_from=3) if len(rows) > 1 else ""
 
 
 def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:

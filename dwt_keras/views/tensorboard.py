@@ -55,8 +55,10 @@ class CoefficientSummaries(keras.callbacks.Callback):
             for target in self._compression.targets:
                 coefficients = target.basis.decompose(target.read())
                 for band in target.basis.subbands:
-                    values = coefficients[band.slices].astype(np.float32)
-                    tf.summary.histogram(f"{target.path}/{band.name}", values)
+                    values = coefficients[band.slices]
+                    # Of complex coefficients the magnitude is what is thresholded.
+                    values = np.abs(values) if np.iscomplexobj(values) else values
+                    tf.summary.histogram(f"{target.path}/{band.name}", values.astype(np.float32))
 
     def on_train_end(self, logs: Any = None) -> None:
         self._writer.close()

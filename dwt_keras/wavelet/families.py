@@ -2,7 +2,8 @@
 
 The names and filters are those of PyWavelets. What is added: a family alone stands for its
 lowest order, letter case does not matter, and every bank comes with a synthesis side that
-inverts its analysis side exactly, also where PyWavelets' own does not.
+inverts its analysis side exactly, also where PyWavelets' own does not. Continuous wavelets have
+names here, but no filter bank: `dwt_keras.wavelet.frame` transforms with them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pywt
 
 from dwt_keras import checks
+from dwt_keras.wavelet import continuous
 
 Taps = npt.NDArray[np.float64]
 
@@ -84,24 +86,24 @@ def discrete_names() -> list[str]:
 
 def discrete_families() -> list[str]:
     """The families of `discrete_names`: haar, db, sym, coif, bior, rbio, dmey."""
-    continuous = set(_continuous_families())
-    return [family for family in pywt.families() if family not in continuous]
+    return [family for family in pywt.families() if family not in continuous.FAMILIES]
 
 
 def resolve(name: str) -> Resolved:
     """Finds the wavelet that a name means, in any letter case.
 
     Args:
-        name: A discrete name of PyWavelets; a family (db, sym, coif, bior, rbio), which means
-            its lowest order; "none" or "identity" for no transform; or "harr", which older
-            documents write for haar.
+        name: A name of PyWavelets; a family (db, sym, coif, bior, rbio, gaus, cgau), which means
+            its lowest order; shan, fbsp or cmor, with parameters as in cmor1.5-1.0 or with
+            the usual ones where it has none; "none" or "identity" for no transform; or "harr",
+            which older documents write for haar.
 
     Returns:
         The canonical name, with a note where the name was not taken literally.
 
     Raises:
         ArgumentError: If no wavelet has that name; the message gives the closest ones and the
-            families. Continuous wavelets have no filter bank and are refused by name.
+            families. For a continuous family with wrong parameters it gives the pattern.
     """
     wanted = name.strip().lower() if isinstance(name, str) else ""
     if wanted in _IDENTITY_ALIASES:
@@ -115,21 +117,22 @@ def resolve(name: str) -> Resolved:
     if wanted in discrete_families():
         lowest = min(pywt.wavelist(wanted), key=_order)
         return Resolved(lowest, f"wavelet {wanted!r} is a family: its lowest order, {lowest}")
-    if _is_continuous(wanted):
-        raise checks.ArgumentError(
-            "wavelet",
-            "must be a discrete wavelet (families: "
-            f"{', '.join(discrete_families())}) or none; given {name!r}, a continuous one, "
-            "which has no filter bank",
-        )
-    known = dict.fromkeys([*names, *discrete_families(), IDENTITY])
+    found = continuous.canonical(name) if isinstance(name, str) else None
+    if found is not None:
+        return Resolved(*found)
+    known = dict.fromkeys([*names, *continuous.names(), *pywt.families(), IDENTITY])
     close = difflib.get_close_matches(wanted, list(known), n=3)
     nearest = f"closest: {', '.join(close)}; " if close else ""
     raise checks.ArgumentError(
         "wavelet",
-        f"must be a discrete wavelet of PyWavelets or none; given {name!r} "
-        f"({nearest}families: {', '.join(discrete_families())})",
+        f"must be a wavelet of PyWavelets, auto or none; given {name!r} "
+        f"({nearest}families: {', '.join(pywt.families())})",
     )
+
+
+def is_continuous(name: str) -> bool:
+    """Whether a canonical name is that of a continuous wavelet."""
+    return name.startswith(continuous.FAMILIES)
 
 
 @functools.cache
@@ -224,17 +227,3 @@ def _invert(low: Taps, high: Taps, start: int) -> tuple[Taps, Taps, int]:
 def _order(name: str) -> tuple[float, ...]:
     digits = "".join(c if c.isdigit() or c == "." else " " for c in name).split()
     return tuple(float(part) for part in digits)
-
-
-def _continuous_families() -> list[str]:
-    return ["gaus", "mexh", "morl", "cgau", "shan", "fbsp", "cmor"]
-
-
-def _is_continuous(name: str) -> bool:
-    if name in pywt.wavelist(kind="continuous") or name in _continuous_families():
-        return True
-    # shan, fbsp and cmor carry their parameters in the name, as in cmor1.5-1.0.
-    return (
-        name.startswith(("shan", "fbsp", "cmor"))
-        and name[4:].replace("-", "").replace(".", "").isdigit()
-    )

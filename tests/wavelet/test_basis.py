@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dwt_keras.checks import ArgumentError
-from dwt_keras.wavelet import basis, families, transform
+from dwt_keras.wavelet import basis, blocks, families, transform
 
 DTYPES = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
 
@@ -178,7 +178,7 @@ def test_the_finest_details_are_details_along_every_axis(level, axes, shape, nam
 def test_subbands_are_found_once():
     found, _ = basis.build("db2", 2, (0, 1), (8, 8))
     assert found.subbands is found.subbands
-    assert found.subbands == transform.subbands((8, 8), 2, (0, 1))
+    assert found.subbands == blocks.subbands((8, 8), 2, (0, 1))
 
 
 def test_a_basis_is_a_value():

@@ -1,9 +1,11 @@
-"""Transform over height and width, over the raw matrix, or not at all, at the same zeros.
+"""Bases compared at the same zeros: over which axes, and which wavelet.
 
-    python benchmarks/axes.py --data_dir=FOLDER_WITH_FASHION_MNIST_IDX_FILES
+    python benchmarks/bases.py --data_dir=FOLDER_WITH_FASHION_MNIST_IDX_FILES
 
 Runs train.py's run with configs/fashion_mnist_mlp.cfg for each choice and seed, and prints the
-test accuracy of what ships. Support held and cubic ramp for all three.
+test accuracy of what ships, with its standard error over the seeds. Support held and cubic ramp for
+all. `--table=axes` compares height and width with the raw matrix, `--table=wavelets` the chosen
+basis with given ones.
 """
 
 from __future__ import annotations
@@ -23,16 +25,24 @@ from dwt_keras.views import summary
 
 COMMON = {
     "dataset": "fashion_mnist",
-    "level": 3,
     "threshold_rule": "quantile",
     "batch_size": 128,
     "epochs": 15,
     "validation_fraction": 0.08334,
 }
-CHOICES = {
-    "haar over height and width (--axes=auto)": {"wavelet": "haar"},
-    "haar over the matrix (--axes=matrix)": {"wavelet": "haar", "axes": "matrix"},
-    "plain pruning (--wavelet=none)": {"wavelet": "none"},
+TABLES = {
+    "axes": {
+        "haar 3 over height and width (--axes=auto)": {"wavelet": "haar", "level": 3},
+        "haar 3 over the matrix (--axes=matrix)": {"wavelet": "haar", "level": 3, "axes": "matrix"},
+        "plain pruning (--wavelet=none)": {"wavelet": "none"},
+    },
+    "wavelets": {
+        "haar 3": {"wavelet": "haar", "level": 3},
+        "sym2 2": {"wavelet": "sym2", "level": 2},
+        "bior4.4 2": {"wavelet": "bior4.4", "level": 2},
+        "none": {"wavelet": "none"},
+        "auto": {"wavelet": "auto"},
+    },
 }
 
 
@@ -40,12 +50,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--zeros", type=float, nargs="+", default=[0.95])
+    parser.add_argument("--zeros", type=float, nargs="+", default=[0.95, 0.98])
+    parser.add_argument("--table", choices=TABLES, default="wavelets")
     options = parser.parse_args()
-    rows = [("basis", "zeros", "test accuracy, mean", "lowest", "highest", "s a run")]
+    rows = [
+        ("basis", "zeros", "test accuracy, mean", "s.e.", "lowest", "highest", "s a run", "chosen")
+    ]
     for zeros in options.zeros:
-        for name, choice in CHOICES.items():
-            accuracies, fractions, seconds = [], [], []
+        for name, choice in TABLES[options.table].items():
+            accuracies, fractions, seconds, chosen = [], [], [], []
             for seed in range(options.seeds):
                 with (
                     tempfile.TemporaryDirectory() as folder,
@@ -61,23 +74,31 @@ def main() -> None:
                             "save_dir": folder,
                         }
                     )
-                    metrics = run.run(settings).metrics
+                    result = run.run(settings)
+                metrics = result.metrics
                 accuracies.append(metrics["test_accuracy"])
                 fractions.append(metrics["zero_fraction"])
                 seconds.append(metrics["seconds"]["total"])
+                chosen += [str(t.basis) for t in result.targets if t.choice and t.axes]
             rows.append(
                 (
                     name,
                     f"{min(fractions):.4f}",
                     f"{statistics.mean(accuracies):.4f}",
+                    f"{standard_error(accuracies):.4f}",
                     f"{min(accuracies):.4f}",
                     f"{max(accuracies):.4f}",
                     f"{statistics.mean(seconds):.0f}",
+                    ", ".join(dict.fromkeys(chosen)),
                 )
             )
             print(" | ".join(rows[-1]), flush=True)
     print()
     print(summary.table(rows, right_from=1))
+
+
+def standard_error(values: list[float]) -> float:
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+"""Choosing each kernel's basis from its weights as they stand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from dwt_keras.compression import limits
+from dwt_keras.compression.targets import Target
+from dwt_keras.settings import CompressionSettings
+from dwt_keras.settings.compression import AUTO
+from dwt_keras.wavelet import best_basis
+
+
+def choose_bases(targets: Sequence[Target], settings: CompressionSettings) -> tuple[Target, ...]:
+    """The same kernels, each with the basis in which it is cheapest at the full threshold.
+
+    The threshold is that of the settings' rule on the coefficients as the targets have them,
+    which is on the weights themselves before the first choice. A kernel of which nothing is to go
+    keeps its basis.
+
+    Args:
+        targets: The kernels. Not changed.
+        settings: Wavelet and level (one of them "auto"), rule and threshold.
+
+    Returns:
+        New targets, in the same order.
+    """
+    wavelets = best_basis.CANDIDATES if settings.wavelet == AUTO else (settings.wavelet,)
+    common = limits.shared(targets, settings)
+    chosen = []
+    for target in targets:
+        found = target.basis.decompose(target.read())
+        parts = limits.parts(target, settings, 1.0, found, common)
+        threshold = limits.mean(parts)
+        if threshold == 0.0:
+            chosen.append(target)
+            continue
+        kept = float(np.mean(np.abs(found) >= threshold))
+        del found
+        choice = best_basis.choose(
+            target.read(),
+            target.basis.shape,
+            target.axes,
+            threshold=threshold,
+            kept=kept,
+            wavelets=[wavelet for wavelet in wavelets if wavelet != "none"],
+            level=settings.level or AUTO,
+        )
+        chosen.append(dataclasses.replace(target, basis=choice.basis, choice=choice))
+    return tuple(chosen)

@@ -1,0 +1,84 @@
+"""What a run is told: frozen, validated settings, one field per flag of train.py.
+
+The settings come in groups, one for each part of the program, but their names are unique
+over all groups: a flag, a key of settings.json and a field are the same word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dwt_keras import checks
+from dwt_keras.settings.compression import CompressionSettings
+from dwt_keras.settings.data import DataSettings
+from dwt_keras.settings.training import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that one run is told, in three groups with names of their own.
+
+    Raises:
+        ArgumentError: On a field that is out of range for another group's.
+    """
+
+    compression: CompressionSettings = dataclasses.field(default_factory=CompressionSettings)
+    data: DataSettings = dataclasses.field(default_factory=DataSettings)
+    training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+
+    def __post_init__(self) -> None:
+        self.compression.check_within(self.training.epochs)
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> Settings:
+        """Builds the groups from one mapping of names to values; missing names take defaults.
+
+        Raises:
+            ArgumentError: On a name that no group has, or a value out of range.
+        """
+        unknown = sorted(set(values) - set(flat_fields()))
+        if unknown:
+            raise checks.ArgumentError(unknown[0], "is not a setting")
+        groups = {
+            name: group(**{f.name: values[f.name] for f in _own(group) if f.name in values})
+            for name, group in _GROUPS.items()
+        }
+        return cls(**groups)
+
+    def flat(self) -> dict[str, Any]:
+        """All settings by name; `from_flat` takes them back."""
+        return {
+            field.name: getattr(getattr(self, name), field.name)
+            for name, group in _GROUPS.items()
+            for field in _own(group)
+        }
+
+    def to_json(self) -> str:
+        """The settings as a JSON object, one key a setting."""
+        return json.dumps(self.flat(), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """The inverse of `to_json`; takes a run's whole settings.json as well."""
+        record = json.loads(text)
+        return cls.from_flat(record.get("settings", record))
+
+
+_GROUPS: dict[str, Any] = {
+    "compression": CompressionSettings,
+    "data": DataSettings,
+    "training": TrainingSettings,
+}
+
+
+def flat_fields() -> dict[str, dataclasses.Field[Any]]:
+    """Every setting's field by name, in the order of the groups."""
+    return {field.name: field for group in _GROUPS.values() for field in _own(group)}
+
+
+def _own(group: Any) -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(group) if field.init]

@@ -1,0 +1,253 @@
+"""How the weights are transformed and thresholded, and when."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from dwt_keras import checks
+from dwt_keras.settings.fields import setting, whole_numbers
+
+AXES = ("auto", "matrix")
+MODES = ("hard", "soft", "garrote", "firm")
+GIVEN_RULES = ("absolute", "relative", "quantile")
+DATA_DRIVEN_RULES = ("universal", "bayes", "sure")
+RULES = GIVEN_RULES + DATA_DRIVEN_RULES
+RAMPS = ("constant", "linear", "cubic")
+AUTO = "auto"
+DEFAULT_THRESHOLD = 0.05
+
+
+@dataclass(frozen=True)
+class CompressionSettings:
+    """How the weights are transformed and thresholded, and when.
+
+    `wavelet` is replaced by its canonical name, `level` by a whole number, "max" or "auto",
+    `threshold` by its default where the rule takes one and none was given; `hold_support`,
+    `ramp` and `choose_basis_epochs` are filled in from the others. `notes` says in words what
+    was read into the wavelet's name.
+
+    Raises:
+        ArgumentError: On the first field that is out of range.
+    """
+
+    wavelet: str = setting(
+        "haar",
+        "Wavelet whose coefficients of the weights are thresholded: any discrete name of "
+        "PyWavelets (haar, db2, sym4, coif1, bior4.4, rbio1.3, dmey), a continuous one, which "
+        "makes a redundant frame (mexh, morl, gaus1, cgau1, shan1.5-1.0, fbsp2-1.0-1.5, "
+        "cmor1.5-1.0), a family alone for its lowest order, auto for the cheapest basis of each "
+        "layer, or none for the weights themselves. Longer filters suit smoother kernels.",
+    )
+    level: int | str | None = setting(
+        None,
+        "Decomposition level, max, or auto for the cheapest levels and wavelet packets of each "
+        "layer (default: 1; auto where the wavelet is). Raising it gathers more of a smooth "
+        "kernel's energy in fewer coefficients, so that more of them can go; lowering it keeps "
+        "the transform local.",
+    )
+    threshold: float | None = setting(
+        None,
+        "Threshold on the wavelet coefficients (default 0.05): a magnitude for the rule "
+        "absolute, a fraction for relative and quantile (of the coefficients that are not spared). "
+        "Raising it removes more coefficients "
+        "and costs accuracy; lowering it keeps more; 0 changes nothing.",
+    )
+    threshold_mode: str = setting(
+        "hard",
+        "What happens to the coefficients that stay: hard leaves them, soft subtracts the "
+        "threshold, garrote and firm lie between (firm's upper bound is twice the threshold).",
+    )
+    threshold_rule: str = setting(
+        "absolute",
+        "How the threshold is found: absolute takes it as given; relative as a fraction of each "
+        "kernel's largest magnitude; quantile as the fraction of coefficients to zero over all "
+        "layers together; universal, bayes (BayesShrink) and sure (SureShrink) estimate it from "
+        "each kernel's noise, the last two for each subband of its own; these three spare the "
+        "approximation.",
+    )
+    keep_approximation: bool = setting(
+        False, "Spare the approximation coefficients: threshold details only."
+    )
+    axes: str = setting(
+        "auto",
+        "Axes to transform: auto takes those with geometry (height, width, time; a flattened "
+        "input is unflattened) and leaves the others alone; matrix takes each kernel as a matrix.",
+    )
+    layers: str | None = setting(
+        None,
+        "Regular expressions, comma-separated (so without commas of their own); only layers whose "
+        "path matches one are shrunk.",
+    )
+    hold_support: bool | None = setting(
+        None,
+        "Keep zeroed coefficients at zero after every optimizer step (default: on for the rule "
+        "quantile, off for the others).",
+    )
+    ramp: str | None = setting(
+        None,
+        "How the threshold grows over the epochs: constant, linear or cubic (default: cubic for "
+        "the rule quantile, constant for the others).",
+    )
+    ramp_begin_epoch: int = setting(0, "Epochs to train before the threshold starts.")
+    ramp_end_epoch: int | None = setting(
+        None, "Epoch by whose end the threshold is full (default: two thirds of the epochs)."
+    )
+    choose_basis_epochs: tuple[int, ...] | None = setting(
+        None,
+        "Epochs after which wavelet=auto or level=auto choose each layer's basis, comma-separated "
+        "(default: 1); nothing is thresholded before the first, and the last choice stays.",
+    )
+    apply_every_batches: int | None = setting(
+        None, "Shrink every so many batches too, not only at the end of each epoch."
+    )
+    notes: tuple[str, ...] = dataclasses.field(default=(), init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._check_threshold()
+        checks.boolean("keep_approximation", self.keep_approximation)
+        checks.choice("axes", self.axes, AXES)
+        self._set("level", _level(self.level))
+        if self.layers is not None:
+            checks.text("layers", self.layers)
+            if not self.layer_patterns:
+                raise checks.ArgumentError(
+                    "layers", f"must be regular expressions; given {self.layers!r}"
+                )
+            for pattern in self.layer_patterns:
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise checks.ArgumentError(
+                        "layers", f"must be regular expressions; given {pattern!r}: {error}"
+                    ) from None
+        if self.apply_every_batches is not None:
+            checks.integer("apply_every_batches", self.apply_every_batches, least=1)
+        # The wavelet last, with what depends on it: only this needs PyWavelets (0.3 s).
+        self._check_wavelet()
+        self._check_ramp()
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether each layer's basis is chosen during the training."""
+        return AUTO in (self.wavelet, self.level)
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether the wavelet is a continuous one, whose transform is redundant."""
+        from dwt_keras.wavelet import families
+
+        return self.wavelet != AUTO and families.is_continuous(self.wavelet)
+
+    @property
+    def is_data_driven(self) -> bool:
+        """Whether the rule finds the threshold itself."""
+        return self.threshold_rule in DATA_DRIVEN_RULES
+
+    @property
+    def layer_patterns(self) -> tuple[str, ...]:
+        """The regular expressions of `layers`, empty where all layers are meant."""
+        return tuple(part.strip() for part in (self.layers or "").split(",") if part.strip())
+
+    def check_within(self, epochs: int) -> None:
+        """Checks that the ramp and the choice of bases lie within a training of so many epochs.
+
+        Raises:
+            ArgumentError: If it does not, so that the full threshold would never be reached.
+        """
+        begin, end = self.ramp_begin_epoch, self.ramp_end_epoch
+        if begin >= epochs:
+            raise checks.ArgumentError(
+                "ramp_begin_epoch", f"must lie before the last epoch, {epochs}; given {begin}"
+            )
+        if end is not None and end > epochs:
+            raise checks.ArgumentError(
+                "ramp_end_epoch", f"must not lie beyond the last epoch, {epochs}; given {end}"
+            )
+        chosen = max(self.choose_basis_epochs or (0,))
+        if chosen > epochs:
+            raise checks.ArgumentError(
+                "choose_basis_epochs",
+                f"must not lie beyond the last epoch, {epochs}; given {chosen}",
+            )
+
+    def _check_threshold(self) -> None:
+        rule = checks.choice("threshold_rule", self.threshold_rule, RULES)
+        checks.choice("threshold_mode", self.threshold_mode, MODES)
+        if rule in DATA_DRIVEN_RULES:
+            if self.threshold is not None:
+                raise checks.ArgumentError(
+                    "threshold",
+                    f"must not be given beside threshold_rule={rule}, which finds its own; "
+                    f"given {self.threshold!r}",
+                )
+            return
+        threshold = DEFAULT_THRESHOLD if self.threshold is None else self.threshold
+        below = None if rule == "absolute" else 1.0
+        self._set("threshold", checks.real("threshold", threshold, least=0.0, below=below))
+
+    def _check_wavelet(self) -> None:
+        from dwt_keras.wavelet import families
+
+        automatic = isinstance(self.wavelet, str) and self.wavelet.strip().lower() == AUTO
+        resolved = families.Resolved(AUTO, "") if automatic else families.resolve(self.wavelet)
+        self._set("wavelet", resolved.name)
+        self._set("notes", (resolved.note,) if resolved.note else ())
+        if self.level is None:
+            self._set("level", AUTO if automatic else 1)
+        if self.level == AUTO and self.is_frame:
+            raise checks.ArgumentError(
+                "level",
+                f"must be a whole number or max with the continuous wavelet {self.wavelet}; "
+                f"given {AUTO}",
+            )
+        if self.choose_basis_epochs is None:
+            self._set("choose_basis_epochs", (1,) if self.is_automatic else None)
+            return
+        epochs = whole_numbers("choose_basis_epochs", self.choose_basis_epochs)
+        if not self.is_automatic:
+            raise checks.ArgumentError(
+                "choose_basis_epochs",
+                "needs wavelet=auto or level=auto, which choose a basis; "
+                f"given {','.join(map(str, epochs))}",
+            )
+        self._set("choose_basis_epochs", tuple(sorted(set(epochs))))
+
+    def _check_ramp(self) -> None:
+        quantile = self.threshold_rule == "quantile"
+        if self.hold_support and self.is_frame:
+            raise checks.ArgumentError(
+                "hold_support",
+                f"needs a basis; the coefficients of the continuous wavelet {self.wavelet} are "
+                "redundant, so that zeros among them do not stay",
+            )
+        if self.hold_support is None:
+            self._set("hold_support", quantile and not self.is_frame)
+        if self.ramp is None:
+            self._set("ramp", "cubic" if quantile else "constant")
+        checks.boolean("hold_support", self.hold_support)
+        checks.choice("ramp", self.ramp, RAMPS)
+        begin = checks.integer("ramp_begin_epoch", self.ramp_begin_epoch, least=0)
+        if self.ramp_end_epoch is not None:
+            if self.ramp == "constant":
+                raise checks.ArgumentError(
+                    "ramp_end_epoch", "needs ramp=linear or cubic; the ramp is constant"
+                )
+            checks.integer("ramp_end_epoch", self.ramp_end_epoch, least=begin + 1)
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+def _level(value: object) -> int | str | None:
+    if value is None or value in ("max", AUTO):
+        return None if value is None else str(value)
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,9}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise checks.ArgumentError(
+            "level", f"must be a whole number, 1 or more, max or auto; given {value!r}"
+        )
+    return value

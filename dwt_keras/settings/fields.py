@@ -1,0 +1,33 @@
+"""How a setting is declared: a dataclass field that is also a flag."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from dwt_keras import checks
+
+
+def setting(default: Any, help: str) -> Any:
+    """A dataclass field that carries its flag's help text."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+def whole_numbers(name: str, value: object) -> tuple[int, ...]:
+    """Reads numbers, comma-separated or in a sequence.
+
+    Raises:
+        ArgumentError: If there is none, or one is no whole number, 1 or more.
+    """
+    parts: Any = value.split(",") if isinstance(value, str) else value
+    try:
+        numbers = tuple(int(part) if isinstance(part, str) else part for part in parts)
+        for number in numbers:
+            checks.integer(name, number, least=1)
+    except (TypeError, ValueError):
+        numbers = ()
+    if not numbers:
+        raise checks.ArgumentError(
+            name, f"must be whole numbers, 1 or more, comma-separated; given {value!r}"
+        )
+    return numbers

@@ -1,0 +1,58 @@
+"""The network, the optimisation, and where the run goes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from dwt_keras import checks
+from dwt_keras.settings.fields import setting, whole_numbers
+
+MODELS = ("mlp", "cnn")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The network, the optimisation, and where the run goes.
+
+    Raises:
+        ArgumentError: On the first field that is out of range.
+    """
+
+    model: str = setting("mlp", "Network: mlp (dense layers) or cnn (four convolutions).")
+    hidden_units: tuple[int, ...] = setting(
+        (128,), "Units of the mlp's hidden layers, comma-separated."
+    )
+    batch_size: int = setting(
+        32,
+        "Samples per gradient update. Raising it makes epochs faster and gradients smoother, "
+        "with fewer updates an epoch; lowering it updates more often and regularises.",
+    )
+    epochs: int = setting(
+        10,
+        "Passes over the training data. Raising it gives the network more time to recover from "
+        "each shrinking; lowering it ends sooner.",
+    )
+    learning_rate: float = setting(1e-3, "Adam's step size.")
+    seed: int = setting(0, "Seed of weights, shuffling and dropout: same seed, same weights.")
+    save_dir: str = setting("SavedModels", "Folder that collects the runs.")
+    run_name: str | None = setting(None, "Added to the run's number in its folder's name.")
+
+    def __post_init__(self) -> None:
+        checks.choice("model", self.model, MODELS)
+        object.__setattr__(self, "hidden_units", whole_numbers("hidden_units", self.hidden_units))
+        checks.integer("batch_size", self.batch_size, least=1)
+        checks.integer("epochs", self.epochs, least=1)
+        checks.real("learning_rate", self.learning_rate, above=0.0)
+        checks.integer("seed", self.seed, least=0)
+        if self.seed >= 2**32:
+            raise checks.ArgumentError("seed", f"must be below 2**32; given {self.seed}")
+        if not checks.text("save_dir", self.save_dir):
+            raise checks.ArgumentError("save_dir", "must name a folder; given an empty one")
+        if "\0" in self.save_dir:
+            raise checks.ArgumentError("save_dir", f"must name a folder; given {self.save_dir!r}")
+        object.__setattr__(self, "save_dir", os.path.expanduser(self.save_dir))
+        if self.run_name is not None and len(checks.text("run_name", self.run_name)) > 100:
+            raise checks.ArgumentError(
+                "run_name", f"must have 100 characters at most; given {len(self.run_name)}"
+            )
