@@ -11,7 +11,7 @@ from dwt_keras.compression import limits
 from dwt_keras.compression.targets import Target
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.settings.compression import AUTO
-from dwt_keras.wavelet import best_basis
+from dwt_keras.wavelet import best_basis, families
 
 
 def choose_bases(targets: Sequence[Target], settings: CompressionSettings) -> tuple[Target, ...]:
@@ -28,7 +28,9 @@ def choose_bases(targets: Sequence[Target], settings: CompressionSettings) -> tu
     Returns:
         New targets, in the same order.
     """
-    wavelets = best_basis.CANDIDATES if settings.wavelet == AUTO else (settings.wavelet,)
+    wavelets = None
+    if settings.wavelet != AUTO:
+        wavelets = [settings.wavelet] if settings.wavelet != families.IDENTITY else []
     common = limits.shared(targets, settings)
     chosen = []
     for target in targets:
@@ -46,7 +48,7 @@ def choose_bases(targets: Sequence[Target], settings: CompressionSettings) -> tu
             target.axes,
             threshold=threshold,
             kept=kept,
-            wavelets=[wavelet for wavelet in wavelets if wavelet != "none"],
+            wavelets=wavelets,
             level=settings.level or AUTO,
         )
         chosen.append(dataclasses.replace(target, basis=choice.basis, choice=choice))

@@ -29,9 +29,11 @@ from dwt_keras.wavelet.basis import Basis, build, identity
 
 Array = npt.NDArray[Any]
 
-# Short and long, orthogonal and symmetric, smooth and rough. More of a kind would not choose
-# better, only longer.
-CANDIDATES = ("haar", "sym2", "sym4", "coif1", "bior2.2", "bior4.4")
+# One or two of each family, short and long, orthogonal and symmetric. More of a kind would not
+# choose better, only longer.
+CANDIDATES = (
+    "haar", "sym2", "db3", "sym4", "coif1", "bior2.2", "bior4.4", "rbio4.4", "dmey",
+)  # fmt: skip
 
 # Details are split on to this many levels, and while a level has at most so many blocks; the
 # approximation to one sample.
@@ -45,7 +47,7 @@ _MARGIN = 4.0
 # What each tap of a filter beyond two adds to the cost. Weights of a network that is still to learn
 # do not tell such differences: after training, bases this close differ the other way as often
 # (docs/benchmarks.md). The shorter filter then is cheaper in every step of the held support.
-_TAP_SHARE = 0.005
+_TAP_SHARE = 0.003
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def choose(
     *,
     threshold: float,
     kept: float,
-    wavelets: Iterable[str] = CANDIDATES,
+    wavelets: Iterable[str] | None = None,
     level: int | str = "auto",
 ) -> Choice:
     """Chooses the basis in which a kernel costs least.
@@ -84,7 +86,10 @@ def choose(
         axes: Its axes with geometry; those of one sample are left out.
         threshold: Magnitude below which coefficients go, above 0.
         kept: Share of coefficients expected to stay, 0 to 1.
-        wavelets: Canonical names of discrete wavelets to try beside the identity.
+        wavelets: Canonical names of discrete wavelets to try beside the identity. None for
+            `CANDIDATES`, of which at level "auto" no filter is tried on blocks where it would
+            wrap around and meet itself (fewer samples than 2 (taps - 1), the limit of
+            PyWavelets' `dwt_max_level`).
         level: Levels of the pyramid to try; "max" for the deepest; "auto" for every level and
             wavelet packets.
 
@@ -97,9 +102,10 @@ def choose(
     plain, spread = _cost(values, threshold, bits)
     found = [(plain, identity(shape))]
     if axes and values.size:
-        for wavelet in wavelets:
+        for wavelet in CANDIDATES if wavelets is None else wavelets:
             if level == "auto":
-                bare, candidate = _best_tree(values, wavelet, axes, threshold, bits)
+                least = 2 if wavelets is not None else 2 * (_taps(wavelet) - 1)
+                bare, candidate = _best_tree(values, wavelet, axes, threshold, bits, least)
             else:
                 candidate, _ = build(wavelet, level, axes, shape)
                 bare = _cost(candidate.decompose(values), threshold, bits)[0]
@@ -114,9 +120,12 @@ def choose(
 
 
 def _best_tree(
-    values: Array, wavelet: str, axes: tuple[int, ...], threshold: float, bits: float
+    values: Array, wavelet: str, axes: tuple[int, ...], threshold: float, bits: float, least: int
 ) -> tuple[float, Basis]:
-    """Cost and basis of the cheapest tree of one wavelet."""
+    """Cost and basis of the cheapest tree of one wavelet.
+
+    `least` is how many samples an axis needs to be split, unless it has one and is left alone.
+    """
     costs = {"": _cost(values, threshold, bits)}
     parts: dict[str, list[str]] = {}
     level = [(blocks.root(values.shape), values)]
@@ -124,7 +133,9 @@ def _best_tree(
         splits = [
             (block, part)
             for block, part in level
-            if blocks.can_split(block, axes) and _worth_trying(block, len(level), axes)
+            if blocks.can_split(block, axes)
+            and all(block.sizes[axis] == 1 or block.sizes[axis] >= least for axis in axes)
+            and _worth_trying(block, len(level), axes)
         ]
         level = []
         for block, part in splits:
@@ -184,9 +195,13 @@ def _bits_of_place(kept: float) -> float:
 
 
 def _length_factor(wavelet: str) -> float:
+    return 1.0 + _TAP_SHARE * (_taps(wavelet) - 2)
+
+
+def _taps(wavelet: str) -> int:
+    """The length of a wavelet's longer filter, without padding zeros."""
     bank = families.filter_bank(wavelet)
-    taps = max(np.count_nonzero(bank.analysis_low), np.count_nonzero(bank.analysis_high))
-    return 1.0 + _TAP_SHARE * (int(taps) - 2)
+    return int(max(map(np.count_nonzero, (bank.analysis_low, bank.analysis_high))))
 
 
 def _cost(values: Array, threshold: float, bits: float) -> tuple[float, float]:

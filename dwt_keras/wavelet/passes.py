@@ -185,6 +185,8 @@ def _taps(bank: families.FilterBank, half: int, inverse: bool) -> _Taps:
     for band, taps in enumerate((low, high)):
         for place, tap in enumerate(taps.tolist(), start):
             # Sample 2 k + place is in the plane of its parity, shifted by place // 2.
+            if tap == 0.0:  # PyWavelets pads filters with zeros.
+                continue
             key = (place % 2, band) if inverse else (band, place % 2)
             found.setdefault(key, {})[-(place // 2) if inverse else place // 2] = tap
     count = max(max(line) - min(line) + 1 for line in found.values())
