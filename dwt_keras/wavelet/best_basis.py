@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dwt_keras.compiled import compiled
+from dwt_keras.compiled import compiled, in_parallel
 from dwt_keras.wavelet import blocks, families, transform
 from dwt_keras.wavelet.basis import Basis, build, identity
 
@@ -48,6 +48,10 @@ _MARGIN = 4.0
 # do not tell such differences: after training, bases this close differ the other way as often
 # (docs/benchmarks.md). The shorter filter then is cheaper in every step of the held support.
 _TAP_SHARE = 0.003
+
+# Coefficients whose costs are added up by one thread, and stretches of them worth another thread.
+_STRETCH = 1 << 14
+_PARALLEL = 8
 
 
 @dataclass(frozen=True)
@@ -206,17 +210,22 @@ def _taps(wavelet: str) -> int:
 
 def _cost(values: Array, threshold: float, bits: float) -> tuple[float, float]:
     """What the coefficients cost, in bits, and how far a sum of such terms spreads."""
-    total, squares = _sum_of_costs(values.reshape(-1), threshold, bits)
-    return float(total), math.sqrt(squares)
+    flat = values.reshape(-1)
+    # Sums of stretches, so that the number of threads does not decide how they are rounded.
+    sums = np.zeros((-(-flat.size // _STRETCH), 2))
+    in_parallel(lambda a, b: _sum_costs(flat, threshold, bits, sums, a, b), len(sums), _PARALLEL)
+    total, squares = sums.sum(axis=0).tolist()
+    return total, math.sqrt(squares)
 
 
 @compiled
-def _sum_of_costs(values: Array, threshold: float, bits: float) -> tuple[float, float]:
+def _sum_costs(
+    values: Array, threshold: float, bits: float, sums: Array, first: int, last: int
+) -> None:
     scale = 1.0 / threshold
-    total, squares = 0.0, 0.0
-    for value in values:
-        ratio = abs(value) * scale
-        cost = bits * ratio * ratio if ratio < 1.0 else bits + math.log2(ratio)
-        total += cost
-        squares += cost * cost
-    return total, squares
+    for stretch in range(first, last):
+        for value in values[stretch * _STRETCH : (stretch + 1) * _STRETCH]:
+            ratio = abs(value) * scale
+            cost = bits * ratio * ratio if ratio < 1.0 else bits + math.log2(ratio)
+            sums[stretch, 0] += cost
+            sums[stretch, 1] += cost * cost

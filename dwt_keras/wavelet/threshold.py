@@ -89,7 +89,7 @@ def shrink_in_place(coefficients: Array, threshold: float, mode: str = "hard") -
 
 def _shrink_apart(coefficients: Array, threshold: float, mode: str) -> int:
     """The same for complex coefficients, by their magnitudes, and for parts of an array."""
-    sizes = np.abs(coefficients)
+    sizes = np.asarray(np.abs(coefficients))
     shrunk = sizes.copy()
     changed = shrink_in_place(shrunk, threshold, mode)
     if changed:
