@@ -43,7 +43,11 @@ def in_parallel(work: Callable[[int, int], None], count: int, least: int = 1) ->
         return
     ends = [count * part // parts for part in range(parts + 1)]
     others = [_pool().submit(work, *ends[part : part + 2]) for part in range(1, parts)]
-    work(0, ends[1])
+    try:
+        work(0, ends[1])
+    finally:
+        # Not even an error may leave while others still write.
+        concurrent.futures.wait(others)
     for other in others:
         other.result()
 

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 
 from dwt_keras import checks
-from dwt_keras.compression import choice, schedule, shrink, support, targets
+from dwt_keras.compression import choice, schedule, shrink, support
+from dwt_keras.compression import targets as kernels
 from dwt_keras.settings import CompressionSettings
 
 
@@ -69,12 +70,14 @@ class DWTCompression(keras.callbacks.Callback):
         self.settings = CompressionSettings(
             wavelet=wavelet, level=level, threshold=threshold, **settings
         )
-        self.targets: tuple[targets.Target, ...] = ()
+        self._targets: tuple[kernels.Target, ...] = ()
+        self._rechosen = False
         self._last: shrink.Report | None = None
         self.seconds = 0.0
         self._schedule = self._schedule_over(epochs=1)
         self._support: support.HeldSupport | None = None
-        self._written: dict[targets.Target, dict[bytes, shrink.TargetReport]] = {}
+        # By kernel, then by its exact values: how it was shrunk to them, and in which basis.
+        self._written: dict[str, dict[bytes, tuple[kernels.Target, shrink.TargetReport]]] = {}
         self._in_epoch = False
         self._epoch = 0
         self._batches_before = 0
@@ -84,15 +87,28 @@ class DWTCompression(keras.callbacks.Callback):
 
     @property
     def report(self) -> shrink.Report | None:
-        reports = [self._written[target].get(shrink.digest(target)) for target in self.targets]
-        found = tuple(report for report in reports if report is not None)
-        return shrink.Report(found) if found and len(found) == len(reports) else self._last
+        states = [self._state(target) for target in self._targets]
+        found = tuple(state[1] for state in states if state is not None)
+        return shrink.Report(found) if found and len(found) == len(states) else self._last
+
+    @property
+    def targets(self) -> tuple[kernels.Target, ...]:
+        if not self._rechosen:
+            return self._targets
+        # Weights restored to an earlier state have the basis of that time.
+        states = [self._state(target) for target in self._targets]
+        return tuple(
+            target if state is None else state[0]
+            for target, state in zip(self._targets, states, strict=True)
+        )
 
     def on_train_begin(self, logs: Any = None) -> None:
         _refuse_what_keras_cannot(self.model)
         epochs = self.params.get("epochs") or 1
         self.settings.check_within(epochs)
-        self.targets = ()
+        self._targets = ()
+        self._written = {}
+        self._rechosen = False
         self._last = None
         self._schedule = self._schedule_over(epochs)
         self._batches_before = self._batch_count = self._chosen_epoch = 0
@@ -107,7 +123,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._shrunk_this_epoch = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not self.targets:
+        if not self._targets:
             # The model was not built before its first batch.
             self._find_targets()
         # Under steps_per_execution `batch` is the last of several batches, not all of which
@@ -137,9 +153,7 @@ class DWTCompression(keras.callbacks.Callback):
             logs["threshold"] = self._last.threshold
 
     def on_train_end(self, logs: Any = None) -> None:
-        overwritten = [
-            target for target in self.targets if shrink.digest(target) not in self._written[target]
-        ]
+        overwritten = [target for target in self._targets if self._state(target) is None]
         if overwritten and self._last is not None:  # Else no epoch was trained.
             self._shrink(self._epoch + 1, overwritten, final=True)
         if self._support is not None:
@@ -147,21 +161,18 @@ class DWTCompression(keras.callbacks.Callback):
             self._support = None
 
     def _find_targets(self) -> None:
-        found = targets.find(self.model, self.settings)
+        found = kernels.find(self.model, self.settings)
         if self.params.get("verbose", 1):
             for note in (*self.settings.notes, *found.notes):
                 print(note)
-        self._set_targets(found.items)
-
-    def _set_targets(self, items: Sequence[targets.Target]) -> None:
-        self.targets = tuple(items)
-        self._written = {target: {} for target in self.targets}
-        if self._support is not None:
-            self._support.detach()
-            self._support = None
-        if self.settings.hold_support and (self._chosen_epoch or not self.settings.is_automatic):
-            self._support = support.HeldSupport(self.model, self.targets, self.params)
+        self._targets = found.items
+        if self.settings.hold_support and not self.settings.is_automatic:
+            self._support = support.HeldSupport(self.model, self._targets, self.params)
             self._support.attach()
+
+    def _state(self, target: kernels.Target) -> tuple[kernels.Target, shrink.TargetReport] | None:
+        """How a kernel was shrunk to the values that it has; None where something else set them."""
+        return self._written.get(target.path, {}).get(shrink.digest(target))
 
     def _shrink_epoch(self) -> None:
         """Shrinks if this epoch has not been shrunk yet."""
@@ -172,7 +183,7 @@ class DWTCompression(keras.callbacks.Callback):
     def _shrink(
         self,
         epochs_done: float,
-        only: Sequence[targets.Target] | None = None,
+        only: Sequence[kernels.Target] | None = None,
         final: bool = False,
     ) -> None:
         """Shrinks some kernels or all; `final` for a state that may be what remains."""
@@ -182,10 +193,11 @@ class DWTCompression(keras.callbacks.Callback):
             self._choose_bases(epochs_done)
             if not self._chosen_epoch:
                 factor = 0.0
-        reports = shrink.shrink(self.targets, self.settings, factor, self._support, only)
+        reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
         if final:
             for target, report in reports.items():
-                self._written[target][shrink.digest(target)] = report
+                states = self._written.setdefault(target.path, {})
+                states[shrink.digest(target)] = target, report
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
 
@@ -193,8 +205,16 @@ class DWTCompression(keras.callbacks.Callback):
         """Chooses each kernel's basis where an epoch for it has passed."""
         due = [epoch for epoch in self.settings.choose_basis_epochs or () if epoch <= epochs_done]
         if due and due[-1] > self._chosen_epoch:
+            self._rechosen = self._chosen_epoch > 0
             self._chosen_epoch = due[-1]
-            self._set_targets(choice.choose_bases(self.targets, self.settings))
+            before, held = self._targets, self._support
+            self._targets = choice.choose_bases(before, self.settings, held)
+            if self.settings.hold_support:
+                self._support = support.HeldSupport(self.model, self._targets, self.params)
+                if held is not None:
+                    self._support.take_over(held, before)
+                    held.detach()
+                self._support.attach()
 
     def _schedule_over(self, epochs: int) -> schedule.Schedule:
         return schedule.for_training(

@@ -8,13 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from dwt_keras.compression import limits
+from dwt_keras.compression.support import HeldSupport
 from dwt_keras.compression.targets import Target
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.settings.compression import AUTO
 from dwt_keras.wavelet import best_basis, families
 
+# A threshold below the normal float32 numbers removes nothing.
+_TINY = float(np.finfo(np.float32).tiny)
 
-def choose_bases(targets: Sequence[Target], settings: CompressionSettings) -> tuple[Target, ...]:
+
+def choose_bases(
+    targets: Sequence[Target], settings: CompressionSettings, held: HeldSupport | None = None
+) -> tuple[Target, ...]:
     """The same kernels, each with the basis in which it is cheapest at the full threshold.
 
     The threshold is that of the settings' rule on the coefficients as the targets have them,
@@ -24,6 +30,7 @@ def choose_bases(targets: Sequence[Target], settings: CompressionSettings) -> tu
     Args:
         targets: The kernels. Not changed.
         settings: Wavelet and level (one of them "auto"), rule and threshold.
+        held: The support that is held in the targets' bases, if any.
 
     Returns:
         New targets, in the same order.
@@ -31,13 +38,13 @@ def choose_bases(targets: Sequence[Target], settings: CompressionSettings) -> tu
     wavelets = None
     if settings.wavelet != AUTO:
         wavelets = [settings.wavelet] if settings.wavelet != families.IDENTITY else []
-    common = limits.shared(targets, settings)
+    common = limits.shared(targets, settings, held=held)
     chosen = []
     for target in targets:
-        found = target.basis.decompose(target.read())
+        found = limits.coefficients(target, held)
         parts = limits.parts(target, settings, 1.0, found, common)
         threshold = limits.mean(parts)
-        if threshold == 0.0:
+        if threshold < _TINY:
             chosen.append(target)
             continue
         kept = float(np.mean(np.abs(found) >= threshold))

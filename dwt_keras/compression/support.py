@@ -56,6 +56,13 @@ class HeldSupport:
         """From now on only the coefficients that are not zero here may be different from zero."""
         self._by_path[target.path].set(coefficients)
 
+    def take_over(self, other: HeldSupport, targets: Sequence[Target]) -> None:
+        """Holds what another support holds of those targets whose bases are the same here."""
+        for target in targets:
+            held = self._by_path[target.path]
+            if held.target.basis == target.basis:
+                held.set(other.mask(target))
+
     def mask(self, target: Target) -> np.ndarray[Any, np.dtype[Any]]:
         """One where a coefficient may be different from zero, else zero."""
         return self._by_path[target.path].mask

@@ -79,6 +79,7 @@ def plan(
     splits: tuple[str, ...],
     dtype: str,
     inverse: bool,
+    in_place: bool = False,
 ) -> Plan:
     """The passes that transform a contiguous array, or transform it back.
 
@@ -89,6 +90,7 @@ def plan(
         splits: Paths of the blocks to split, as in `blocks`.
         dtype: What to compute in.
         inverse: Whether to go from coefficients to samples.
+        in_place: Whether there is but one buffer, which stands for both.
 
     Returns:
         Passes from buffer 0 to buffer 1: decomposing, the first goes over and the others work in
@@ -110,7 +112,7 @@ def plan(
             tables[half] = used, taps
             used += taps.values.size
         place = -1 - index if inverse else index
-        _fill(rows[place], shape, block, axis, inverse, crosses=index == 0)
+        _fill(rows[place], shape, block, axis, inverse, crosses=index == 0 and not in_place)
         rows[place]["taps"], taps = tables[half]
         rows[place]["count"], rows[place]["shift"] = taps.values.shape[2], taps.shift
     values = [taps.values.reshape(-1) for _, taps in tables.values()]

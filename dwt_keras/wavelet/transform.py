@@ -28,6 +28,8 @@ Array = npt.NDArray[Any]
 _HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 _FULL = (np.dtype(np.float32), np.dtype(np.float64))
 
+_LONGEST_IN_PLACE = 1 << 12
+
 
 def decompose(
     array: Array,
@@ -84,21 +86,23 @@ def reconstruct(
         level: Its level.
         axes: Its axes.
         splits: Its splits.
-        overwrite: Whether the coefficients may be used as working memory, which saves a copy.
+        overwrite: Whether the coefficients may be used as working memory, or as the result.
 
     Returns:
-        New array of the same shape and dtype.
+        Array of the same shape and dtype, a new one unless `overwrite`.
 
     Raises:
         ArgumentError: As `decompose`.
     """
-    plan = _plan(coefficients, wavelet, level, axes, splits, inverse=True)
+    # In place is slower where a column does not fit into a cache, but new memory is slow too.
+    in_place = overwrite and max(coefficients.shape, default=0) <= _LONGEST_IN_PLACE
+    plan = _plan(coefficients, wavelet, level, axes, splits, inverse=True, in_place=in_place)
     if not len(plan.passes):
-        return coefficients.copy()
+        return coefficients if overwrite else coefficients.copy()
     work = np.ascontiguousarray(coefficients, dtype=working_dtype(coefficients.dtype))
     if np.shares_memory(work, coefficients) and not (overwrite and work.flags.writeable):
         work = work.copy()
-    result = np.empty_like(work)
+    result = work if in_place else np.empty_like(work)
     filtering.run(plan, work.reshape(-1), result.reshape(-1))
     return result.astype(coefficients.dtype, copy=False)
 
@@ -128,6 +132,7 @@ def _plan(
     axes: Sequence[int],
     splits: Sequence[str] | None,
     inverse: bool,
+    in_place: bool = False,
 ) -> passes.Plan:
     if array.dtype not in _HALF + _FULL:
         raise checks.ArgumentError(
@@ -137,4 +142,4 @@ def _plan(
     bank = families.filter_bank(wavelet) if isinstance(wavelet, str) else wavelet
     paths = blocks.pyramid(array.shape, level, normal) if splits is None else tuple(splits)
     dtype = working_dtype(array.dtype).str
-    return passes.plan(bank, array.shape, normal, paths, dtype, inverse)
+    return passes.plan(bank, array.shape, normal, paths, dtype, inverse, in_place)

@@ -140,3 +140,59 @@ def test_half_precision_is_computed_in_float32_and_rounded_once(dtype):
     expected = projected_by_numpy(kernel_basis, half.astype("float32"), support)
     rounding = float(ml_dtypes.finfo(dtype).eps)
     np.testing.assert_allclose(result.astype("float32"), expected, rtol=rounding / 2, atol=1e-5)
+
+
+# Shape, axes, splits.
+PACKETS = {
+    "all of level 2": ((8, 8, 2), (0, 1), ("", "aa", "ad", "da", "dd")),
+    "details alone": ((16, 3), (0,), ("", "d", "da", "daa")),
+    "odd": ((7, 5, 3), (0, 1), ("", "ad", "dd", "adaa")),
+    "one axis of length 1": ((1, 12, 2), (0, 1), ("", "ad", "adaa")),
+    "runs out of one axis": ((2, 9, 2), (0, 1), ("", "da", "daaa", "aa")),
+    "three axes": ((4, 5, 6, 2), (0, 1, 2), ("", "ddd", "ada")),
+    "unordered axes": ((6, 4, 2), (1, 0), ("", "da", "dada")),
+    "axes apart": ((6, 2, 7), (0, 2), ("", "dd", "ad")),
+    "long": ((300, 2), (0,), ("", "d", "a", "dd")),
+    "nothing split": ((6, 4), (0, 1), ()),
+}
+
+
+def check_packets(wavelet, case, dtype, wrap=lambda function: function):
+    shape, axes, splits = PACKETS[case]
+    packets = basis.Basis(wavelet, 1, axes, shape, splits)
+    _, kernel, support = example(wavelet, shape, axes, 1, dtype)
+    projection = wrap(Projection(packets, kernel.shape, dtype))
+    result = projection(tf.constant(kernel), tf.constant(support)).numpy()
+    expected = projected_by_numpy(packets, kernel, support)
+    assert result.dtype == expected.dtype
+    scale = np.abs(packets.decompose(kernel)).max()
+    np.testing.assert_allclose(result, expected, rtol=0, atol=TOLERANCE[dtype] * 4 * scale)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", PACKETS)
+@pytest.mark.parametrize("wavelet", ["haar", "db2", "bior4.4", "dmey"])
+def test_packets(wavelet, case, dtype):
+    check_packets(wavelet, case, dtype)
+
+
+@pytest.mark.parametrize(
+    ("wavelet", "case"), [("haar", "all of level 2"), ("sym8", "odd"), ("db2", "long")]
+)
+def test_packets_compiled_by_xla(wavelet, case):
+    check_packets(
+        wavelet, case, "float32", lambda function: tf.function(function, jit_compile=True)
+    )
+
+
+@pytest.mark.parametrize("wavelet", ["haar", "db2"])
+def test_packets_outside_the_support_leave_nothing(wavelet):
+    shape, axes, splits = PACKETS["odd"]
+    packets = basis.Basis(wavelet, 1, axes, shape, splits)
+    _, kernel, support = example(wavelet, shape, axes, 1, "float64")
+    result = Projection(packets, kernel.shape, "float64")(tf.constant(kernel), tf.constant(support))
+    coefficients = packets.decompose(result.numpy())
+    assert np.abs(coefficients[support == 0]).max() < 1e-12 * np.abs(coefficients).max()
+    np.testing.assert_allclose(
+        coefficients[support == 1], packets.decompose(kernel)[support == 1], rtol=0, atol=1e-12
+    )
