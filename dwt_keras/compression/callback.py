@@ -28,6 +28,10 @@ class DWTCompression(keras.callbacks.Callback):
     shrunk state (`EarlyStopping(restore_best_weights=True)`) are left, since soft and garrote
     would shrink them further.
 
+    **Bases.** With wavelet or level "auto" each kernel's basis is chosen at the first shrinking after
+    each of `choose_basis_epochs`, from the weights as they are; before the first nothing is
+    thresholded. Continuous wavelets give redundant frames, whose support cannot be held.
+
     **Logs.** Each epoch's `logs` get `zero_fraction`, `energy_kept` (share of the coefficients'
     sum of squares) and `threshold` (the magnitude applied; a mean where layers have their own).
     List this callback before CSVLogger or TensorBoard so that they record them.
