@@ -19,9 +19,10 @@ MAY_IMPORT = {
     "_version": set(),
     "settings": {"wavelet"},
     "wavelet": set(),
-    "compression": {"wavelet"},
-    "training": {"compression", "wavelet"},
-    "views": {"training", "compression", "wavelet"},
+    "coding": set(),
+    "compression": {"wavelet", "coding"},
+    "training": {"compression", "wavelet", "coding"},
+    "views": {"training", "compression", "wavelet", "coding"},
     "__init__": {"compression"},
 }
 # training.run is where views hook into a run.
@@ -30,6 +31,7 @@ HOOKS = {("training/run.py", "views")}
 # What a room may import from outside the standard library.
 LIBRARIES = {
     "wavelet": {"numpy", "scipy", "pywt", "numba", "ml_dtypes"},
+    "coding": {"numpy", "ml_dtypes"},
     "checks": set(),
     "compiled": {"numba"},
     "files": set(),

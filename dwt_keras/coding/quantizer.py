@@ -1,0 +1,145 @@
+"""Uniform quantisation with a dead zone, its rounding weighed against the bits that it costs.
+
+A value c becomes a whole number k, which stands for k times the step. Rounding to the nearest k is
+best for the error alone. With a rate weight, k may also be the next one towards zero, or zero, if
+the bits that this saves are worth the error: the k is chosen that minimises
+
+    (c / step - k)^2 + rate_weight * bits(k),
+
+bits(k) being what k costs at the frequencies of all k of the tensor (Sullivan 1996,
+doi:10.1109/18.532878: the best uniform quantiser with entropy coding has such a dead zone). At high
+rates the error of a coder falls by 6 dB a bit, so that ln(2) / 6 is the weight at which a finer
+step and less weighing would cost the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dwt_keras import checks
+
+Array = npt.NDArray[Any]
+Levels = npt.NDArray[np.int32]
+
+RATE_WEIGHT = math.log(2.0) / 6.0
+
+LARGEST_LEVEL = (1 << 24) - 1  # Every smaller whole number is a float32.
+
+# Frequencies and rounding depend on each other; after two rounds little moves.
+_ROUNDS = 2
+# Levels above this are so rare that their bits hardly differ.
+_COUNTED = 1 << 10
+
+
+def quantise(values: Array, step: float, rate_weight: float = RATE_WEIGHT) -> Levels:
+    """Whole numbers that stand for values in units of a step.
+
+    Args:
+        values: Any shape; float32 or float64, finite.
+        step: Above 0. A float32 number: files keep it as one.
+        rate_weight: What a bit is worth, in squared steps; 0 rounds to the nearest.
+
+    Returns:
+        New int32 array of the same shape.
+
+    Raises:
+        ArgumentError: If the step or the weight is out of range, a value is not finite, or one
+            needs a larger level than 2^24 - 1.
+    """
+    step = checks.real("step", step, above=0.0)
+    rate_weight = checks.real("rate_weight", rate_weight, least=0.0)
+    if not np.isfinite(values).all():
+        raise checks.ArgumentError("values", "must be finite; given NaN or infinity")
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest / step > LARGEST_LEVEL:
+        raise checks.ArgumentError(
+            "step",
+            f"must be at least {largest / LARGEST_LEVEL:.3g} for values up to {largest:.3g}; "
+            f"given {step:.3g}",
+        )
+    sizes = np.abs(values).astype(np.float64) / step
+    nearest = np.rint(sizes).astype(np.int32)
+    levels = nearest
+    if rate_weight > 0.0:
+        for _ in range(_ROUNDS):
+            levels = _weighed(sizes, nearest, _bits(levels), rate_weight)
+    return np.where(values < 0, -levels, levels)
+
+
+def dequantise(levels: Levels, step: float, dtype: Any = np.float32) -> Array:
+    """The values that levels stand for: their product with the step, rounded once.
+
+    Args:
+        levels: As `quantise` returns them.
+        step: Its step.
+        dtype: float32 or float64.
+
+    Returns:
+        New array of that dtype; the same bits on every machine.
+    """
+    values = levels.astype(dtype)
+    values *= np.dtype(dtype).type(step)
+    return values
+
+
+def step_for(
+    measure: Callable[[float], float], target: float, largest: float, smallest: float
+) -> float:
+    """The largest step at which a measure that grows with the step does not exceed a target.
+
+    Args:
+        measure: Of a step, such as the distortion; or minus the bytes, which fall.
+        target: The value not to exceed.
+        largest: Step to begin with.
+        smallest: Step below which it does not look.
+
+    Returns:
+        The step, a float32 number, to one per cent; `smallest` where even that exceeds the target.
+
+    Raises:
+        ArgumentError: If the bounds are no range of positive numbers.
+    """
+    smallest = checks.real("smallest", smallest, above=0.0)
+    largest = checks.real("largest", largest, least=smallest)
+    if measure(_rounded(largest)) <= target:
+        return _rounded(largest)
+    while largest / smallest > 1.01:
+        middle = _rounded(math.sqrt(smallest * largest))
+        if measure(middle) <= target:
+            smallest = middle
+        else:
+            largest = middle
+    return _rounded(smallest)
+
+
+def _rounded(step: float) -> float:
+    return float(np.float32(step))
+
+
+def _bits(levels: Levels) -> npt.NDArray[np.float64]:
+    """Bits of each magnitude, sign included, at the magnitudes' own frequencies."""
+    counts = np.bincount(np.minimum(levels, _COUNTED).ravel(), minlength=_COUNTED + 1)
+    bits: npt.NDArray[np.float64] = -np.log2((counts + 0.5) / (counts.sum() + 0.5 * len(counts)))
+    bits[1:] += 1.0
+    return bits
+
+
+def _weighed(
+    sizes: Array, nearest: Levels, bits: npt.NDArray[np.float64], rate_weight: float
+) -> Levels:
+    def cost(level: Levels) -> Array:
+        error = sizes - level
+        return error * error + rate_weight * bits[np.minimum(level, _COUNTED)]
+
+    best, least = nearest, cost(nearest)
+    for candidate in (np.maximum(nearest - 1, 0), np.zeros_like(nearest)):
+        trial = cost(candidate)
+        better = trial < least
+        best = np.where(better, candidate, best)
+        least = np.where(better, trial, least)
+    return best
