@@ -11,12 +11,30 @@ from typing import TYPE_CHECKING, Any
 from dwt_keras._version import __version__
 
 if TYPE_CHECKING:
+    from dwt_keras.coding.errors import CodecError
+    from dwt_keras.compression.artifact import (
+        load_compressed,
+        load_compressed_weights,
+        save_compressed,
+    )
     from dwt_keras.compression.callback import DWTCompression
     from dwt_keras.compression.targets import register_layer
 
-__all__ = ["DWTCompression", "__version__", "register_layer"]
+__all__ = [
+    "CodecError",
+    "DWTCompression",
+    "__version__",
+    "load_compressed",
+    "load_compressed_weights",
+    "register_layer",
+    "save_compressed",
+]
 
 _HOMES = {
+    "CodecError": "dwt_keras.coding.errors",
+    "load_compressed": "dwt_keras.compression.artifact",
+    "load_compressed_weights": "dwt_keras.compression.artifact",
+    "save_compressed": "dwt_keras.compression.artifact",
     "DWTCompression": "dwt_keras.compression.callback",
     "register_layer": "dwt_keras.compression.targets",
 }

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "compression": {"wavelet", "coding"},
     "training": {"compression", "wavelet", "coding"},
     "views": {"training", "compression", "wavelet", "coding"},
-    "__init__": {"compression"},
+    "__init__": {"coding", "compression"},
 }
 # training.run is where views hook into a run.
 HOOKS = {("training/run.py", "views")}

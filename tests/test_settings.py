@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from dwt_keras import settings
 from dwt_keras.checks import ArgumentError
 from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
+from dwt_keras.settings.coding import CodingSettings
 
-GROUPS = [CompressionSettings, DataSettings, TrainingSettings]
+GROUPS = [CompressionSettings, DataSettings, TrainingSettings, CodingSettings]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [
@@ -86,6 +87,10 @@ REFUSED = [
     *[("seed", value, "must be a whole number, 0 or more") for value in (-1, 1.5, "0", None)],
     ("seed", 2**32, "must be below 2**32"),
     ("save_dir", 3, "must be text"),
+    *[
+        ("coding_accuracy_drop", value, "must be a finite number, 0 or more, below 1")
+        for value in (-0.1, 1, math.nan, "0.1", None)
+    ],
     ("save_dir", None, "must be text"),
     ("run_name", 3, "must be text"),
 ]
@@ -117,6 +122,7 @@ OTHER = {
     "seed": 3,
     "save_dir": "runs",
     "run_name": "first",
+    "coding_accuracy_drop": 0.01,
 }
 
 

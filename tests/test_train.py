@@ -49,6 +49,7 @@ def test_main_job_leaves_the_documented_folder(main_run: tuple[Path, str]) -> No
         "settings.json",
         "history.csv",
         "metrics.json",
+        "model.dwtz",
         "model.keras",
         "serving",
         "tensorboard",
@@ -91,6 +92,8 @@ def test_metrics_are_those_of_the_exported_weights(main_run: tuple[Path, str]) -
     assert metrics["bytes"]["float32"] == 4 * sum(v.numpy().size for v in loaded.weights)
     stored = sum(f.stat().st_size for f in (folder / "serving").rglob("*") if f.is_file())
     assert metrics["bytes"]["serving"] == stored
+    assert metrics["bytes"]["dwtz"] == (folder / "model.dwtz").stat().st_size
+    assert metrics["bytes"]["dwtz"] < 0.12 * metrics["bytes"]["float32"]
     assert metrics["bytes"]["keras"] == (folder / "model.keras").stat().st_size
     assert metrics["epochs_run"] == 10
     seconds = metrics["seconds"]
@@ -101,11 +104,17 @@ def test_served_and_archived_network_score_what_metrics_say(main_run: tuple[Path
     import keras
     import tensorflow as tf
 
+    from dwt_keras import load_compressed
     from dwt_keras.settings import DataSettings
     from dwt_keras.training import data
 
     folder, _ = main_run
     digits = data.load(DataSettings())
+    compact = load_compressed(folder / "model.dwtz")
+    for stored, kept in zip(
+        compact.weights, keras.models.load_model(folder / "model.keras").weights, strict=True
+    ):
+        np.testing.assert_array_equal(stored.numpy(), kept.numpy())
     serve = tf.saved_model.load(str(folder / "serving" / "1")).signatures["serving_default"]
     served = serve(images=tf.constant(digits.test_images))["outputs"].numpy()
     model = keras.models.load_model(folder / "model.keras")

@@ -88,27 +88,33 @@ def dequantise(levels: Levels, step: float, dtype: Any = np.float32) -> Array:
 
 
 def step_for(
-    measure: Callable[[float], float], target: float, largest: float, smallest: float
+    measure: Callable[[float], float],
+    target: float,
+    largest: float,
+    smallest: float,
+    precision: float = 1.01,
 ) -> float:
     """The largest step at which a measure that grows with the step does not exceed a target.
 
     Args:
-        measure: Of a step, such as the distortion; or minus the bytes, which fall.
+        measure: Of a step, such as the distortion.
         target: The value not to exceed.
         largest: Step to begin with.
         smallest: Step below which it does not look.
+        precision: Ratio of two steps that need not be told from each other, above 1.
 
     Returns:
-        The step, a float32 number, to one per cent; `smallest` where even that exceeds the target.
+        The step, a float32 number; `smallest` where even that exceeds the target.
 
     Raises:
         ArgumentError: If the bounds are no range of positive numbers.
     """
     smallest = checks.real("smallest", smallest, above=0.0)
     largest = checks.real("largest", largest, least=smallest)
+    precision = checks.real("precision", precision, above=1.0)
     if measure(_rounded(largest)) <= target:
         return _rounded(largest)
-    while largest / smallest > 1.01:
+    while largest / smallest > precision:
         middle = _rounded(math.sqrt(smallest * largest))
         if measure(middle) <= target:
             smallest = middle

@@ -28,8 +28,8 @@ class DWTCompression(keras.callbacks.Callback):
     shrunk state (`EarlyStopping(restore_best_weights=True)`) are left, since soft and garrote
     would shrink them further.
 
-    **Bases.** With wavelet or level "auto" each kernel's basis is chosen at the first shrinking after
-    each of `choose_basis_epochs`, from the weights as they are; before the first nothing is
+    **Bases.** With wavelet or level "auto" each kernel's basis is chosen at the first shrinking
+    after each of `choose_basis_epochs`, from the weights as they are; before the first nothing is
     thresholded. Continuous wavelets give redundant frames, whose support cannot be held.
 
     **Logs.** Each epoch's `logs` get `zero_fraction`, `energy_kept` (share of the coefficients'

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
+from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.training import TrainingSettings
@@ -20,7 +21,7 @@ from dwt_keras.settings.training import TrainingSettings
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that one run is told, in three groups with names of their own.
+    """Everything that one run is told, in four groups with names of their own.
 
     Raises:
         ArgumentError: On a field that is out of range for another group's.
@@ -29,6 +30,7 @@ class Settings:
     compression: CompressionSettings = dataclasses.field(default_factory=CompressionSettings)
     data: DataSettings = dataclasses.field(default_factory=DataSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
 
     def __post_init__(self) -> None:
         self.compression.check_within(self.training.epochs)
@@ -72,6 +74,7 @@ _GROUPS: dict[str, Any] = {
     "compression": CompressionSettings,
     "data": DataSettings,
     "training": TrainingSettings,
+    "coding": CodingSettings,
 }
 
 

@@ -19,7 +19,7 @@ from dwt_keras._version import __version__
 from dwt_keras.compression import shrink, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, export, models, runs
+from dwt_keras.training import coding, data, export, models, runs
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
 _EVALUATION_BATCH = 1000
@@ -83,6 +83,17 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     test = data.pipeline(
         dataset.test_images, dataset.test_labels, _EVALUATION_BATCH, shuffle_seed=None
     )
+    coding_started = time.perf_counter()
+    validation = _validation(dataset)
+    coding.save_within(
+        model,
+        folder / "model.dwtz",
+        compression.targets,
+        lambda: float(model.evaluate(validation, verbose=0, return_dict=True)["accuracy"]),
+        settings.coding.coding_accuracy_drop,
+    )
+    coding_seconds = time.perf_counter() - coding_started
+    # From here on the model has the weights that the compact file decodes to.
     scores = model.evaluate(test, verbose=0, return_dict=True)
     export.save_keras(model, folder / "model.keras")
     export.save_serving(model, folder / "serving" / "1")
@@ -94,12 +105,13 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         **_zeros(compression),
         "bytes": {
             "float32": 4 * model.count_params(),
+            "dwtz": (folder / "model.dwtz").stat().st_size,
             "keras": (folder / "model.keras").stat().st_size,
             "serving": export.folder_bytes(folder / "serving" / "1"),
         },
         "seconds": {
             "train": train_seconds,
-            "compress": compression.seconds,
+            "compress": compression.seconds + coding_seconds,
             "total": time.perf_counter() - started,
         },
         "epochs_run": epochs_run,
@@ -125,9 +137,6 @@ def _fit(
     train = data.pipeline(
         dataset.train_images, dataset.train_labels, training.batch_size, shuffle_seed=training.seed
     )
-    validation = data.pipeline(
-        dataset.validation_images, dataset.validation_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
     callbacks = [
         compression,
         keras.callbacks.CSVLogger(folder / "history.csv"),
@@ -136,13 +145,19 @@ def _fit(
     started = time.perf_counter()
     history = model.fit(
         train,
-        validation_data=validation,
+        validation_data=_validation(dataset),
         epochs=training.epochs,
         callbacks=callbacks,
         shuffle=False,  # The pipeline shuffles.
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return time.perf_counter() - started, len(history.epoch)
+
+
+def _validation(dataset: data.Dataset) -> Any:
+    return data.pipeline(
+        dataset.validation_images, dataset.validation_labels, _EVALUATION_BATCH, shuffle_seed=None
+    )
 
 
 def _zeros(compression: DWTCompression) -> dict[str, Any]:

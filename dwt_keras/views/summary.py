@@ -65,6 +65,7 @@ def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
     return "\n".join(
         (
             f"test accuracy: {metrics['test_accuracy']:.4f}",
+            f"compact file:  {folder / 'model.dwtz'}, {_size(metrics)}",
             f"run folder:    {folder}",
             f"TensorBoard:   tensorboard --logdir {shlex.quote(save_dir)}",
             f'SavedModel:    tf.saved_model.load("{folder / "serving" / "1"}")'
@@ -93,6 +94,11 @@ def table(rows: Sequence[Sequence[str]], right_from: int) -> str:
         [line(rows[0]), "  ".join("-" * width for width in widths)]
         + [line(row) for row in rows[1:]]
     )
+
+
+def _size(metrics: dict[str, Any]) -> str:
+    size, whole = metrics["bytes"]["dwtz"], metrics["bytes"]["float32"]
+    return f"{size:,} bytes, {_percent(size / whole)} of the weights as float32"
 
 
 def _percent(fraction: float) -> str:

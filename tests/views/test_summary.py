@@ -26,7 +26,9 @@ def test_layer_table_has_a_row_a_kernel_and_their_sum() -> None:
 
 
 def test_closing_lines_say_how_to_go_on() -> None:
-    text = summary.closing_lines(Path("runs/x/001"), {"test_accuracy": 0.94321}, "runs")
+    metrics = {"test_accuracy": 0.94321, "bytes": {"dwtz": 1234, "float32": 40_000}}
+    text = summary.closing_lines(Path("runs/x/001"), metrics, "runs")
+    assert "runs/x/001/model.dwtz, 1,234 bytes, 3.08 % of the weights" in text
     assert "0.9432" in text
     assert "tensorboard --logdir runs" in text
     assert 'tf.saved_model.load("runs/x/001/serving/1")' in text

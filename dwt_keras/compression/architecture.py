@@ -1,0 +1,204 @@
+"""A model's architecture as few bytes, and back without trusting them.
+
+The bytes are Keras' own JSON, canonical and without what Keras finds again by itself, in raw
+deflate with a preset dictionary. What decode() gives to Keras has passed an allow list first: a
+file names classes of Keras, and those that the caller has registered, and nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from dwt_keras.coding.errors import CodecError
+from dwt_keras.compression import allow_list
+from dwt_keras.compression.architecture_dictionary import DICTIONARY
+
+# Limits on a file.
+MOST_PARAMETERS = 2**29
+_MOST_TEXT = 2**23
+
+
+def encode(model: keras.Model) -> bytes:
+    """Writes the architecture of a model: layers, connections, names and dtypes, no weights.
+
+    The same model gives the same bytes with the same zlib; another deflate (zlib-ng, say) may
+    choose other ones, which decode to the same model.
+
+    Raises:
+        CodecError: If Keras cannot write it, or decode() would refuse it.
+    """
+    for layer in model._flatten_layers():
+        if issubclass(type(layer), allow_list.REFUSED):
+            raise CodecError(f"layer {layer.name!r}: {type(layer).__name__} cannot be stored")
+    try:
+        text = json.dumps(
+            _lean(json.loads(model.to_json())), sort_keys=True, separators=(",", ":")
+        ).encode()
+    except Exception as error:
+        raise CodecError(
+            f"model {model.name!r} cannot be stored: {allow_list.line(error)}"
+        ) from error
+    allow_list.check(allow_list.parsed(text))
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
+    return packer.compress(text) + packer.flush()
+
+
+def decode(data: bytes, *, most_parameters: int = MOST_PARAMETERS) -> keras.Model:
+    """Builds the model that encode() wrote, with fresh weights, not compiled.
+
+    Args:
+        data: What encode() returned, or anything.
+        most_parameters: Most elements that all variables of the model together may have.
+
+    Raises:
+        CodecError: If the bytes are anything but an architecture within the limits.
+    """
+    unpacker = zlib.decompressobj(-15, DICTIONARY)
+    try:
+        text = unpacker.decompress(data, _MOST_TEXT)
+    except zlib.error as error:
+        raise CodecError(f"the architecture is damaged: {error}") from None
+    if not unpacker.eof and len(text) >= _MOST_TEXT:
+        raise CodecError(f"the architecture is longer than {_MOST_TEXT} bytes")
+    if not unpacker.eof or unpacker.unused_data:
+        raise CodecError("the architecture is cut short or has bytes behind its end")
+    tree = allow_list.parsed(text)
+    allow_list.check(tree)
+    bare = _without_statistics(copy.deepcopy(tree))
+    if bare != tree:
+        _build(bare, most_parameters)
+    return _build(tree, most_parameters)
+
+
+def fingerprint(model: keras.Model) -> bytes:
+    """Returns 8 bytes that agree if the weights of one model fit another.
+
+    They depend on each weight in the model's order: the classes of the layers around it, its own
+    name, its shape and its dtype. Names of layers do not count: Keras numbers them anew in each
+    process (dense, dense_1), and the paths of variables depend on when a layer was built.
+    """
+    owners: dict[int, str] = {}
+    for path, layer in _walk(model, type(model).__name__):
+        for variable in layer.weights:
+            # The innermost layer comes last.
+            owners[id(variable)] = path
+    digest = hashlib.blake2b(digest_size=8)
+    for variable in model.weights:
+        name = re.sub(r"_\d+$", "", variable.name)
+        entry = [owners[id(variable)], name, list(variable.shape), str(variable.dtype)]
+        digest.update(json.dumps(entry).encode() + b"\n")
+    return digest.digest()
+
+
+def _walk(layer: Any, path: str) -> Iterator[tuple[str, Any]]:
+    yield path, layer
+    for child in layer._flatten_layers(include_self=False, recursive=False):
+        yield from _walk(child, f"{path}/{type(child).__name__}")
+
+
+def _lean(value: Any) -> Any:
+    """The tree without what belongs to no architecture, or what building finds again."""
+    if isinstance(value, list):
+        return [_lean(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    lean = {key: _lean(item) for key, item in value.items() if key != "compile_config"}
+    config = lean.get("config")
+    if "class_name" not in lean or not isinstance(config, dict):
+        return lean
+    if lean["class_name"] == "__keras_tensor__":
+        # Keras looks the tensor up by its history; the shape is that of the layer's output.
+        lean["config"] = {"keras_history": config["keras_history"]}
+    if lean.get("registered_name", "") is None:
+        del lean["registered_name"]
+    children = config.get("layers")
+    if lean["class_name"] == "Functional":
+        lean.pop("build_config", None)
+        for child in children or []:
+            # Keras' own layers are built by being called; others may need what they wrote.
+            if child.get("inbound_nodes") and "registered_name" not in child:
+                child.pop("build_config", None)
+    elif (
+        lean["class_name"] == "Sequential"
+        and children
+        and children[0].get("class_name") == "InputLayer"
+    ):
+        config.pop("build_input_shape", None)
+        for built in (lean, *children):
+            if "registered_name" not in built:
+                built.pop("build_config", None)
+    return lean
+
+
+def _full(value: Any) -> Any:
+    """What Keras expects, where _lean() left something out."""
+    if isinstance(value, list):
+        return [_full(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    full = {key: _full(item) for key, item in value.items()}
+    if full.get("class_name") == "__keras_tensor__":
+        full["config"] |= {"shape": [], "dtype": "float32"}
+    elif "module" in full:
+        full.setdefault("registered_name", None)
+    return full
+
+
+def _without_statistics(value: Any) -> Any:
+    """The tree with the given means of Normalization layers left open, changed in place.
+
+    Keras spreads given ones over the input's shape while it builds, past all limits; open ones
+    are variables of the same size, which _build() counts.
+    """
+    if isinstance(value, dict):
+        if value.get("class_name") == "Normalization":
+            value["config"] |= {"mean": None, "variance": None}
+        for item in value.values():
+            _without_statistics(item)
+    elif isinstance(value, list):
+        for item in value:
+            _without_statistics(item)
+    return value
+
+
+def _build(tree: Any, most_parameters: int) -> keras.Model:
+    total = 0
+    refusal: CodecError | None = None
+
+    def create(following: Callable[..., Any], **options: Any) -> Any:
+        # Of a variable that is still to be made only its initialiser is known: traced, it tells
+        # its shape and takes no memory.
+        nonlocal total, refusal
+        value = options["initial_value"]
+        if callable(value):
+            value = tf.function(value, autograph=False).get_concrete_function().outputs[0]
+        total += math.prod(value.shape)
+        if total > most_parameters:
+            refusal = CodecError(
+                f"the model has more than {most_parameters} parameters: variable "
+                f"{options.get('name')} of shape {allow_list.short(tuple(value.shape))} would "
+                f"make {total}"
+            )
+            raise refusal
+        return following(**options)
+
+    try:
+        with tf.variable_creator_scope(create):
+            model = keras.saving.deserialize_keras_object(_full(tree), safe_mode=True)
+    except Exception as error:
+        raise refusal or CodecError(
+            f"Keras cannot build the model: {allow_list.line(error)}"
+        ) from error
+    if not isinstance(model, keras.Model):
+        raise CodecError(f"the architecture is that of a {type(model).__name__}, not of a model")
+    return model

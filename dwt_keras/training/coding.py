@@ -1,0 +1,63 @@
+"""The compact file of a run: as coarse as the validation accuracy allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dwt_keras.coding import quantizer
+from dwt_keras.compression import artifact, packing
+from dwt_keras.compression.targets import Target
+
+# The finest step that is tried, as a part of the largest coefficient, ...
+_FINEST = 2.0**-12
+# ... and how far two steps are apart that need not be told from each other.
+_PRECISION = 1.1
+_ROUNDING = 1e-9
+
+
+def save_within(
+    model: Any,
+    path: Path,
+    kernels: Sequence[Target],
+    accuracy: Callable[[], float],
+    drop: float,
+) -> float:
+    """Writes the smallest file within a loss of accuracy, and gives the model what it decodes to.
+
+    Args:
+        model: The trained model.
+        path: Where the file goes.
+        kernels: The kernels to quantise, each with its basis.
+        accuracy: Of the model as it stands, 0 to 1, on data that are not for reporting.
+        drop: How much of it may be lost.
+
+    Returns:
+        The quantisation step. If even the finest one that is tried loses more, that one.
+
+    Raises:
+        UserError: If weights are NaN or infinite; nothing is written then.
+    """
+    weights = model.get_weights()
+    before = accuracy()
+
+    def lost(step: float) -> float:
+        packing.assign(model, packing.pack(model, kernels, step))
+        try:
+            # A difference of exactly the drop must not be lost to rounding.
+            return before - accuracy() - _ROUNDING
+        finally:
+            model.set_weights(weights)
+
+    largest = 0.0
+    for target in kernels:
+        found = target.basis.decompose(packing.read(target.path, target.variable))
+        largest = max(largest, float(np.abs(found).max(initial=0.0)))
+    largest = largest or 1.0  # Where all weights are zero any step will do.
+    step = quantizer.step_for(lost, drop, largest, _FINEST * largest, _PRECISION)
+    artifact.save_compressed(model, path, kernels=kernels, step=step)
+    artifact.load_compressed_weights(path, model)
+    return step

@@ -1,0 +1,571 @@
+"""Entropy coding: what goes in comes out, in few bytes; damage gives levels or CodecError."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dwt_keras.checks import ArgumentError
+from dwt_keras.coding import entropy, models
+from dwt_keras.coding import levels as coded_levels
+from dwt_keras.coding.errors import CodecError
+from dwt_keras.coding.grid import Block, Grid
+from dwt_keras.wavelet.blocks import subbands
+
+LARGEST = entropy.LARGEST_LEVEL
+GUARD = 4096
+
+
+def blocks_of(height, width, depth):
+    return tuple(
+        Block(s.start, t.start, s.stop - s.start, t.stop - t.start, band.level, band.name[:2])
+        for band in subbands((height, width), depth, (0, 1))
+        for s, t in [band.slices]
+    )
+
+
+@st.composite
+def grids(draw, least=0, most=5, units=12):
+    shape = (*(draw(st.integers(least, most)) for _ in range(3)), draw(st.integers(least, units)))
+    depth = draw(st.integers(0, 3))
+    return Grid(shape, blocks_of(*shape[:2], depth) if depth and 0 not in shape else ())
+
+
+@st.composite
+def tensors(draw, **sizes):
+    grid = draw(grids(**sizes))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    largest = draw(st.sampled_from([0, 1, 4, 8, 16, 24]))
+    magnitudes = np.minimum(2.0 ** rng.uniform(0, largest + 1e-9, grid.shape), LARGEST)
+    signs = rng.choice([-1, 1], grid.shape, p=[1 - (p := draw(st.floats(0, 1))), p])
+    kept = rng.random(grid.shape) < draw(st.sampled_from([0, 0.02, 0.2, 0.5, 0.9, 1]))
+    return (magnitudes * signs * kept).astype(np.int32), grid
+
+
+def check(levels, grid):
+    """Codes levels and asserts that they come back; returns the bytes."""
+    data = entropy.encode(levels, grid)
+    assert isinstance(data, bytes)
+    again = entropy.decode(data, grid)
+    assert (again.dtype, again.shape) == (np.dtype(np.int32), grid.shape)
+    np.testing.assert_array_equal(again, levels)
+    return data
+
+
+def check_damaged(data, grid):
+    """Asserts that bytes decode to levels, or that CodecError says why not; returns which."""
+    try:
+        levels = entropy.decode(data, grid)
+    except CodecError as error:
+        assert str(error).isprintable()
+        assert len(str(error)) < 100
+        return False
+    assert (levels.dtype, levels.shape) == (np.dtype(np.int32), grid.shape)
+    assert np.abs(levels.astype(np.int64)).max(initial=0) <= LARGEST
+    np.testing.assert_array_equal(entropy.decode(data, grid), levels)
+    return True
+
+
+def flat(count):
+    return Grid((1, 1, 1, count))
+
+
+def order_0_bytes(levels):
+    _, counts = np.unique(levels, return_counts=True)
+    return -float(counts @ np.log2(counts / levels.size)) / 8
+
+
+def laplacian(rng, shape, scale):
+    return np.rint(rng.laplace(scale=scale, size=shape)).astype(np.int32)
+
+
+@pytest.fixture
+def guarded(monkeypatch):
+    """Puts bytes around the array that the compiled loops write to; returns how they do."""
+    original = coded_levels.code_rows
+    sizes = []
+
+    def code_rows(*arguments):
+        bound = inspect.signature(original.py_func).bind(*arguments)
+        data = bound.arguments["data"]
+        around = np.full(data.size + 2 * GUARD, 0xA5, np.uint8)
+        inside = around[GUARD : GUARD + data.size]
+        inside[:] = data
+        bound.arguments["data"] = inside
+        size = original(*bound.args)
+        data[:] = inside
+        assert (around[:GUARD] == 0xA5).all()
+        assert (around[GUARD + data.size :] == 0xA5).all()
+        sizes.append((size, data.size))
+        return size
+
+    monkeypatch.setattr(coded_levels, "code_rows", code_rows)
+    return sizes
+
+
+@contextlib.contextmanager
+def in_python():
+    """Has the compiled loops run as plain Python, where every index and overflow is checked."""
+
+    def code_rows(decoding, values, *others):
+        # As Python's numbers truth values add up, as they do in compiled code.
+        numbers = values.astype(object)
+        with np.errstate(all="raise"):
+            size = original(decoding, numbers, *others)
+        values[:] = numbers
+        return size
+
+    with pytest.MonkeyPatch.context() as patch:
+        for path, module in list(sys.modules.items()):
+            if path.startswith("dwt_keras.coding."):
+                for name, function in list(vars(module).items()):
+                    if hasattr(function, "py_func"):
+                        patch.setattr(module, name, function.py_func)
+        original = coded_levels.code_rows
+        patch.setattr(coded_levels, "code_rows", code_rows)
+        yield
+
+
+# Round trips.
+
+
+@settings(deadline=None, max_examples=300)
+@given(tensors())
+def test_levels_of_any_shape_and_density_come_back(tensor):
+    levels, grid = tensor
+    before = levels.copy()
+    data = check(levels, grid)
+    assert (data == b"") == (not levels.any())
+    np.testing.assert_array_equal(levels, before)
+
+
+@settings(deadline=None, max_examples=100)
+@given(tensors(most=2), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
+def test_pyramids_of_any_size_come_back(tensor, height, width, depth):
+    values = tensor[0].ravel() if tensor[0].size else np.array([7, 0], np.int32)
+    grid = Grid((height, width, 2, 3), blocks_of(height, width, depth))
+    check(np.resize(values, grid.shape), grid)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 3, 4, 8), (0, 3, 2, 4), (2, 2, 2, 0)])
+def test_zeros_take_no_bytes(shape):
+    assert check(np.zeros(shape, np.int32), Grid(shape)) == b""
+
+
+@pytest.mark.parametrize("size", sorted({1, 2, 13, *range(14, 18), *(2**n for n in range(5, 24))}))
+def test_a_single_level_comes_back(size):
+    for level in (size, -size, min(size * 2 - 1, LARGEST), -LARGEST):
+        assert len(check(np.full((1, 1, 1, 1), level, np.int32), flat(1))) <= 12
+
+
+@pytest.mark.parametrize("place", [0, 1, 499, 998, 999])
+def test_a_single_level_among_zeros_comes_back(place):
+    levels = np.zeros((5, 5, 4, 10), np.int32)
+    for level in (1, -1, LARGEST, -LARGEST):
+        levels.flat[place] = level
+        assert len(check(levels, Grid(levels.shape))) <= 12
+
+
+def hostile(kind, count, rng):
+    """Levels that the models do not expect, in a row."""
+    zeros = np.zeros(count, np.int32)
+    huge = np.full(count, LARGEST, np.int32)
+    signs = rng.choice([-1, 1], count).astype(np.int32)
+    odd = (2.0 ** rng.uniform(0, 24, count)).astype(np.int32).clip(1, LARGEST) * signs
+    return {
+        "largest": huge,
+        "smallest": -huge,
+        "any": odd,
+        "zeros then huge": np.concatenate([zeros, huge * signs]),
+        "huge then zeros": np.concatenate([huge * signs, zeros]),
+        "zeros then one huge row": np.concatenate([zeros, zeros, odd[:64]]),
+        "ones then huge": np.concatenate([zeros + 1, huge * signs]),
+        "huge then ones": np.concatenate([huge, zeros - 1]),
+        "zeros and huge in turn": np.stack([zeros, odd]).T.reshape(-1),
+        "one sign then the other": np.concatenate([huge, -huge]),
+        "zeros, huge, zeros, huge": np.concatenate([zeros, odd, zeros, huge]),
+    }[kind]
+
+
+@pytest.mark.parametrize("units", [1, 8, 64, None])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "largest",
+        "smallest",
+        "any",
+        "zeros then huge",
+        "huge then zeros",
+        "zeros then one huge row",
+        "ones then huge",
+        "huge then ones",
+        "zeros and huge in turn",
+        "one sign then the other",
+        "zeros, huge, zeros, huge",
+    ],
+)
+def test_the_costliest_levels_have_room(kind, units, guarded):
+    levels = hostile(kind, 4096, np.random.default_rng(1))
+    units = units or levels.size
+    for places in (1, levels.size // units):
+        grid = Grid((places, 1, levels.size // units // places, units))
+        data = check(levels.reshape(grid.shape), grid)
+        assert len(data) <= 20 * levels.size
+    assert max(room for _, room in guarded) >= len(data) - 2
+
+
+def test_what_does_not_fit_is_coded_again_with_more_room(guarded):
+    levels = hostile("any", 65536, np.random.default_rng(2))
+    grid = Grid((1, 1, 16384, 4))
+    check(levels.reshape(grid.shape), grid)
+    assert guarded[0][0] == -1
+    assert len(guarded) > 2
+
+
+@pytest.mark.parametrize("level", [LARGEST + 1, -LARGEST - 1, 2**31 - 1, -(2**31) + 1, -(2**31)])
+def test_a_level_above_the_limit_is_refused_before_anything_is_coded(level, monkeypatch):
+    monkeypatch.setattr(coded_levels, "code_rows", None)
+    levels = np.array([0, 1, level, 5], np.int32).reshape(1, 1, 2, 2)
+    with pytest.raises(ArgumentError) as refusal:
+        entropy.encode(levels, Grid(levels.shape))
+    expected = f"levels must be at most {LARGEST} in magnitude; given {abs(level)}"
+    assert str(refusal.value) == expected
+
+
+def test_levels_in_any_order_of_memory_are_coded_alike_and_left_alone():
+    levels = laplacian(np.random.default_rng(3), (4, 6, 3, 5), 1.5)
+    grid = Grid(levels.shape, blocks_of(4, 6, 2))
+    data = check(levels, grid)
+    wide = np.full((4, 12, 3, 10), 99, np.int32)
+    wide[:, ::2, :, ::2] = levels
+    turned = np.ascontiguousarray(levels.T).T
+    for other in (wide[:, ::2, :, ::2], turned, np.asfortranarray(levels), levels[::-1][::-1]):
+        before = other.copy()
+        other.flags.writeable = False
+        assert check(other, grid) == data
+        np.testing.assert_array_equal(other, before)
+    assert (wide[:, 1::2] == 99).all()
+
+
+# The same bytes.
+
+
+@settings(deadline=None, max_examples=50)
+@given(tensors())
+def test_the_same_levels_give_the_same_bytes(tensor):
+    levels, grid = tensor
+    data = entropy.encode(levels, grid)
+    assert entropy.encode(levels.copy(), grid) == data
+    for source in (bytearray(data), memoryview(data)):
+        np.testing.assert_array_equal(entropy.decode(source, grid), levels)
+
+
+def fixed(shape):
+    """Levels that do not hang on any generator of random numbers."""
+    hashed = np.arange(1, math.prod(shape) + 1, dtype=np.uint64) * 2654435761 % 2**32 >> 8
+    sizes = np.where(hashed % 5 == 0, hashed >> hashed % 7 * 4, hashed % 3 * (hashed % 4 // 2))
+    return np.where(hashed >> 9 & 1, -1, 1).astype(np.int32).reshape(shape) * sizes.astype(
+        np.int32
+    ).reshape(shape)
+
+
+GOLDEN = {
+    "one level": (
+        np.array([[[[-3]]]], np.int32),
+        0,
+        "011a26",
+    ),
+    "rows without places": (
+        fixed((1, 1, 6, 7)),
+        0,
+        "10ffa26e3df883f51addd50948af15f56a5b7dbeb1157f5d029c75945a0c190d2a6df5c384d88c33",
+    ),
+    "places": (
+        fixed((3, 3, 2, 5)),
+        0,
+        "10ffa26e3df8842e79807f22a2e7b4ce270c8d411dd02e16025f8ee01aaf8d780fc0cc65"
+        "cf3c13942a004d92e20542395db35e0e677008995333cba7001c4603b94e05e0deeb1b7f"
+        "8b0459",
+    ),
+    "a pyramid": (
+        fixed((5, 6, 2, 3)),
+        2,
+        "11ff9dfb0916b9004b63bba0b8b498a566136efc572978113fe5a9832192a116487452e1"
+        "57b69e8c174daf0fa6957302e371d0b0a93c5649e04005a67ba3019ffea226427822c260"
+        "c5f40c8e66299dac204f3a4102fe62811e0c1b2b315b37d3a6c0d70f2f34061cfecb31f0"
+        "2261c24208c6d0bc46c0fc8a153bd5c640f9d7dd747430a18d",
+    ),
+    "a pyramid of one channel": (
+        fixed((7, 1, 1, 6)),
+        3,
+        "10ffa26e3df883f51addd50948aed3921c11214ef3da35017a49c04fe2384ea1c95d2e308db5257db3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_bytes_are_those_of_version_1(name):
+    levels, depth, expected = GOLDEN[name]
+    grid = Grid(levels.shape, blocks_of(*levels.shape[:2], depth) if depth else ())
+    assert entropy.encode(levels, grid).hex() == expected
+    np.testing.assert_array_equal(entropy.decode(bytes.fromhex(expected), grid), levels)
+
+
+def test_many_levels_give_the_bytes_of_version_1():
+    # Long enough for every slot to have counted to its limit.
+    levels = fixed((6, 6, 8, 64))
+    levels[np.abs(levels) > 40] = 0
+    levels[:, :, 3] = 0
+    data = check(levels, Grid(levels.shape, blocks_of(6, 6, 2)))
+    assert (len(data), data[:8].hex(), data[-8:].hex()) == (
+        2908,
+        "1f145a1e51537b10",
+        "b048f2e97f820b02",
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(tensors(least=1, most=3, units=4))
+def test_plain_python_codes_the_same_bytes(tensor):
+    levels, grid = tensor
+    data = entropy.encode(levels, grid)
+    with in_python():
+        assert entropy.encode(levels, grid) == data
+        np.testing.assert_array_equal(entropy.decode(data, grid), levels)
+
+
+# Size.
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 64, 64), (1, 1, 256, 144), (1, 1, 1, 40_000)])
+@pytest.mark.parametrize("density", [0.001, 0.02, 0.1, 0.5])
+def test_random_levels_cost_hardly_more_than_their_entropy(shape, density):
+    rng = np.random.default_rng(5)
+    sizes = rng.geometric(0.6, shape) * rng.choice([-1, 1], shape)
+    levels = (sizes * (rng.random(shape) < density)).astype(np.int32)
+    size = len(entropy.encode(levels, Grid(shape)))
+    assert size <= 1.03 * order_0_bytes(levels) + 30
+
+
+def structured(kind, rng):
+    """Levels with something to learn, and how they lie."""
+    if kind == "rows of zeros":
+        levels = laplacian(rng, (3, 3, 64, 64), 0.7)
+        levels[:, :, rng.random(64) < 0.7] = 0
+    elif kind == "units of zeros":
+        levels = laplacian(rng, (3, 3, 64, 64), 0.7)
+        levels[..., rng.random(64) < 0.7] = 0
+    elif kind == "levels where the coarser block has some":
+        levels = np.zeros((16, 16, 2, 32), np.int32)
+        active = np.ones((16, 16, 2, 32), bool)
+        active[:8, :8] = rng.random((8, 8, 2, 32)) < 0.1
+        for top, left in ((0, 8), (8, 0), (8, 8)):
+            parent = active[top // 2 : top // 2 + 4, left // 2 : left // 2 + 4]
+            active[top : top + 8, left : left + 8] = parent.repeat(2, 0).repeat(2, 1)
+        levels = (1 + rng.integers(0, 2, levels.shape)) * rng.choice([-1, 1], levels.shape) * active
+    elif kind == "units that repeat":
+        one = laplacian(rng, (1, 1, 1, 64), 0.6)
+        levels = np.where(rng.random((5, 5, 16, 64)) < 0.05, 0, one)
+    elif kind == "smooth signs":
+        signs = rng.choice([-1, 1], (1, 1, 32, 64))
+        levels = signs * rng.geometric(0.7, (5, 5, 32, 64))
+    elif kind == "magnitudes by row":
+        levels = laplacian(rng, (3, 3, 64, 64), np.where(rng.random((64, 1)) < 0.4, 9, 0.4))
+    depth = 2 if "coarser" in kind else 0
+    return levels.astype(np.int32), Grid(levels.shape, blocks_of(16, 16, 2) if depth else ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"),
+    [
+        ("rows of zeros", 0.8),
+        ("units of zeros", 0.8),
+        ("levels where the coarser block has some", 0.75),
+        ("units that repeat", 0.5),
+        ("smooth signs", 0.75),
+        ("magnitudes by row", 0.9),
+    ],
+)
+def test_structure_saves_bytes(kind, share):
+    levels, grid = structured(kind, np.random.default_rng(6))
+    assert len(check(levels, grid)) < share * order_0_bytes(levels)
+
+
+def test_blocks_save_bytes():
+    levels, grid = structured("levels where the coarser block has some", np.random.default_rng(6))
+    assert len(entropy.encode(levels, grid)) < 0.9 * len(entropy.encode(levels, Grid(levels.shape)))
+
+
+# Any bytes.
+
+
+@settings(deadline=None, max_examples=1000)
+@given(st.binary(max_size=80), grids(most=3, units=6))
+def test_any_bytes_are_levels_or_refused(data, grid):
+    if check_damaged(data, grid):
+        assert grid.rows * grid.shape[3] > 0 or not data
+
+
+@settings(deadline=None, max_examples=1000)
+@given(tensors(most=3, units=6), st.data())
+def test_damaged_bytes_are_levels_or_refused(tensor, draw):
+    levels, grid = tensor
+    data = bytearray(entropy.encode(levels, grid))
+    kind = draw.draw(st.sampled_from(["cut", "flip", "append", "other grid"]))
+    if kind == "cut":
+        del data[draw.draw(st.integers(0, len(data))) :]
+    elif kind == "flip" and data:
+        for place in draw.draw(st.lists(st.integers(0, 8 * len(data) - 1), max_size=5)):
+            data[place // 8] ^= 1 << place % 8
+    elif kind == "append":
+        data += draw.draw(st.binary(max_size=20))
+    elif kind == "other grid":
+        grid = draw.draw(grids(most=3, units=6))
+    check_damaged(bytes(data), grid)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 255), st.integers(0, 255), st.binary(max_size=60), grids(1, 2, 4))
+def test_any_bytes_stay_within_every_array_and_give_the_same_in_plain_python(
+    share, mean, data, grid
+):
+    data = bytes([share, mean]) + data
+
+    def outcome():
+        try:
+            return entropy.decode(data, grid).tolist()
+        except CodecError as error:
+            return str(error)
+
+    with in_python():
+        expected = outcome()
+    assert outcome() == expected
+
+
+@pytest.mark.parametrize("share", [0, 1, 255])
+@pytest.mark.parametrize("mean", [0, 1, 255])
+@pytest.mark.parametrize("byte", [0, 1, 127, 255])
+def test_every_first_byte_stays_within_every_array(share, mean, byte):
+    with in_python():
+        check_damaged(bytes([share, mean]) + bytes([byte]) * 12, Grid((1, 2, 2, 2)))
+
+
+def test_bytes_that_the_levels_do_not_need_are_refused():
+    levels = fixed((3, 3, 2, 5))
+    grid = Grid(levels.shape)
+    data = entropy.encode(levels, grid)
+    for more in (8, 20, 100_000):
+        with pytest.raises(CodecError, match=r"^the levels have more bytes than they need$"):
+            entropy.decode(data + bytes(more), grid)
+        with pytest.raises(CodecError):
+            entropy.decode(data + b"\xff" * more, grid)
+
+
+@pytest.mark.parametrize("data", [b"\x00", b"\x01", b"\xff"])
+def test_a_single_byte_is_refused(data):
+    with pytest.raises(CodecError, match=r"^the levels have too many or too few bytes$"):
+        entropy.decode(data, flat(3))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2, 4), (3, 3, 2, 0), (1, 1, 0, 5)])
+def test_an_empty_grid_has_no_bytes(shape):
+    assert entropy.decode(b"", Grid(shape)).shape == shape
+    for data in (b"\x01", b"\x01\x02", bytes(40)):
+        with pytest.raises(CodecError, match=r"^the levels have too many or too few bytes$"):
+            entropy.decode(data, Grid(shape))
+
+
+def test_a_decoded_level_above_the_limit_is_refused():
+    with pytest.raises(CodecError, match=rf"^a level is larger than {LARGEST}$"):
+        entropy.decode(b"\x01\xff", Grid((1, 1, 8, 8)))
+
+
+# Tables.
+
+
+def test_squash_rises_and_is_symmetric_within_its_clamps():
+    squash = models.SQUASH.astype(np.int64)
+    assert squash.shape == (2 * models.LIMIT + 1,)
+    assert (np.diff(squash) >= 0).all()
+    assert (squash[0], squash[models.LIMIT], squash[-1]) == (3, 32768, 65533)
+    # Where its slope is above one for each step no two are alike.
+    inside = (squash > 512) & (squash < 65024)
+    assert (np.diff(squash[inside]) > 0).all()
+    both = squash + squash[::-1]
+    assert (np.abs(both - 65536) <= 1).all()
+    x = np.arange(-models.LIMIT, models.LIMIT + 1) / 256
+    exact = np.clip(65536 / (1 + np.exp(-x)), 3, 65533)
+    assert np.abs(squash - exact).max() <= 0.51
+
+
+def test_stretch_inverts_squash():
+    stretch = models.STRETCH.astype(np.int64)
+    assert stretch.shape == (1 << 14,)
+    assert (np.diff(stretch) >= 0).all()
+    assert (np.abs(stretch) <= models.LIMIT).all()
+    middles = 4 * np.arange(1 << 14) + 2
+    # The first logistic value whose probability reaches the middle of the four.
+    reached = models.SQUASH[stretch + models.LIMIT]
+    inside = middles <= 65533
+    assert (reached[inside] >= middles[inside]).all()
+    below = models.SQUASH[np.maximum(stretch + models.LIMIT - 1, 0)]
+    assert ((below < middles) | (stretch == -models.LIMIT)).all()
+    wide = (middles > 256) & (middles < 65280)
+    exact = 256 * np.log(middles[wide] / (65536 - middles[wide]))
+    assert np.abs(stretch[wide] - exact).max() <= 1.01
+
+
+def test_shares_and_means_are_powers_of_the_sixteenth_root_of_two():
+    i = np.arange(256)
+    shares, means = models.SHARES, models.MEANS
+    assert len(shares) == len(means) == 256
+    # No share is below what a slot may start with.
+    np.testing.assert_allclose(shares, np.maximum(65536 * 2.0 ** (-i / 16), 4), atol=1)
+    np.testing.assert_allclose(means, 16 * 2.0 ** (i / 16), atol=1, rtol=0)
+    assert (np.diff(shares) <= 0).all()
+    assert (np.diff(means) >= 0).all()
+    np.testing.assert_array_equal(shares[:65:16], [65536, 32768, 16384, 8192, 4096])
+
+
+def test_every_slot_finds_its_place_in_stretch():
+    for share in models.SHARES[1:]:
+        assert 0 <= (int(share) << 14) >> 16 < len(models.STRETCH)
+    step = models.steps(3, 250)
+    for start in (models.HALF, np.int32(int(models.SHARES[1]) << 14), np.int32(4 << 14)):
+        for goal in (0, (1 << 22) - 1):
+            slot = start
+            for _ in range(3000):
+                slot = models.updated(slot, goal, step)
+                assert 0 <= int(slot) >> 16 < len(models.STRETCH)
+
+
+def test_a_step_shrinks_with_the_bits_seen_and_stays_from_the_limit_on():
+    step = models.steps(9, 100)
+    n = np.arange(256)
+    np.testing.assert_allclose(step, 65536 / (np.minimum(n, 100) + 4.5), atol=1)
+    assert (coded_levels.STEPS > 0).all()
+    # A whole step at the most, so that no slot leaves its range.
+    assert (coded_levels.STEPS <= 65536).all()
+
+
+# Speed.
+
+
+def test_a_million_levels_are_decoded_in_two_seconds():
+    rng = np.random.default_rng(8)
+    shape = (3, 3, 256, 434)
+    levels = (laplacian(rng, shape, 3.0) * (rng.random(shape) < 0.055)).astype(np.int32)
+    grid = Grid(shape)
+    data = entropy.encode(levels, grid)
+    start = time.perf_counter()
+    again = entropy.decode(data, grid)
+    assert time.perf_counter() - start < 2
+    np.testing.assert_array_equal(again, levels)

@@ -1,0 +1,620 @@
+"""The compact file of a model: its weights back to the bit, and files that are none."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+from dwt_keras import checks
+from dwt_keras.coding import container, quantizer
+from dwt_keras.coding.errors import CodecError
+from dwt_keras.compression import architecture, artifact, packing, targets
+from dwt_keras.settings import CompressionSettings
+
+STEP = 0.125
+TOLERANCE = 2.0**-9
+
+
+def network(dtype="float32", units=5, prefix=""):
+    """A convolution and a Dense layer over an image, an Embedding and an LSTM over words."""
+    image = keras.Input((5, 5, 1))
+    words = keras.Input((3,), dtype="int32")
+    options = {"dtype": dtype}
+    x = layers.Normalization(name=f"{prefix}scaled", **options)(image)
+    x = layers.Conv2D(3, 3, padding="same", name=f"{prefix}conv", **options)(x)
+    x = layers.BatchNormalization(name=f"{prefix}norm", **options)(x)
+    x = layers.Flatten(**options)(x)
+    x = layers.Dense(units, activation="relu", name=f"{prefix}hidden", **options)(x)
+    y = layers.Embedding(6, 3, name=f"{prefix}words", **options)(words)
+    # The orthogonal start of an LSTM is not computed in bfloat16.
+    lstm = layers.LSTM(2, recurrent_initializer="zeros", name=f"{prefix}lstm", **options)
+    y = lstm(y)
+    x = layers.Concatenate(**options)([x, y])
+    model = keras.Model([image, words], layers.Dense(3, name=f"{prefix}classes", **options)(x))
+    randomise(model)
+    return model
+
+
+def randomise(model, seed=0):
+    """Sparse kernels, and anything else everywhere."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        shape, dtype = tuple(variable.shape), np.dtype(variable.dtype)
+        if np.issubdtype(dtype, np.integer):
+            variable.assign(np.full(shape, (1 << 40) + 1 + seed, dtype))
+            continue
+        values = rng.laplace(size=shape) + (0.1 if len(shape) < 2 else 0)
+        if len(shape) > 1:
+            values = values * (rng.random(shape) < 0.6)
+        if "variance" in variable.name:
+            values = np.abs(values) + 0.5
+        variable.assign(values.astype(dtype))
+
+
+def kernels_of(model, wavelet="haar", level=2):
+    return targets.find(model, CompressionSettings(wavelet=wavelet, level=level)).items
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        assert one.tobytes() == other.tobytes()
+
+
+def decoded(model, kernels, step=STEP):
+    return [packing.restored(tensor) for tensor in packing.pack(model, kernels, step)]
+
+
+def outputs(model):
+    rng = np.random.default_rng(1)
+    image = rng.normal(size=(4, 5, 5, 1)).astype("float32")
+    return np.asarray(model([image, rng.integers(0, 6, (4, 3))], training=False))
+
+
+cached_network = functools.cache(network)
+
+
+@functools.cache
+def small_file():
+    """The bytes of a small model's file."""
+    model = small_model()
+    randomise(model)
+    return artifact.encode(model, kernels_of(model), STEP)
+
+
+def small_model():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4)),
+            layers.Flatten(),
+            layers.Dense(3, name="hidden"),
+            layers.BatchNormalization(name="norm"),
+            layers.Dense(2, name="classes"),
+        ]
+    )
+    randomise(model, seed=7)
+    return model
+
+
+BASES = [("haar", 2), ("db2", 1), ("bior4.4", 1), ("none", None)]
+
+
+@pytest.mark.parametrize(("wavelet", "level"), BASES)
+def test_a_loaded_model_has_the_quantised_weights_to_the_bit(tmp_path, wavelet, level):
+    model, path = network(), tmp_path / "a.dwtz"
+    kernels = kernels_of(model, wavelet, level)
+    before = model.get_weights()
+    size = artifact.save_compressed(model, path, kernels=kernels, step=STEP)
+    assert size == path.stat().st_size
+    assert_same(model.get_weights(), before)
+    expected = decoded(model, kernels)
+
+    loaded = artifact.load_compressed(path)
+    assert_same(loaded.get_weights(), expected)
+    second = network(prefix="other_")
+    randomise(second, seed=3)
+    artifact.load_compressed_weights(path, second)
+    assert_same(second.get_weights(), expected)
+
+    model.set_weights(expected)
+    np.testing.assert_array_equal(outputs(loaded), outputs(model))
+    np.testing.assert_array_equal(outputs(second), outputs(model))
+
+
+@pytest.mark.parametrize(("wavelet", "level"), BASES)
+@pytest.mark.parametrize("step", [STEP, 0.9])
+def test_kernels_are_what_their_quantised_coefficients_make(tmp_path, wavelet, level, step):
+    model, path = network(), tmp_path / "a.dwtz"
+    kernels = kernels_of(model, wavelet, level)
+    artifact.save_compressed(model, path, kernels=kernels, step=step)
+    artifact.load_compressed_weights(path, second := network())
+    found = dict(zip(packing.variables(model), second.get_weights(), strict=True))
+    paths = {id(variable): name for name, variable in packing.variables(model).items()}
+    assert len(kernels) == 6
+    for one in kernels:
+        coefficients = one.basis.decompose(one.read())
+        levels = quantizer.quantise(coefficients, step)
+        values = one.basis.reconstruct(quantizer.dequantise(levels, step), one.read().shape, "f4")
+        kernel = found[paths[id(one.variable)]]
+        np.testing.assert_array_equal(kernel, values)
+        # Whatever rounding weighs, no level is farther from zero than the nearest.
+        back = one.basis.decompose(kernel)
+        assert (np.abs(back) <= np.abs(coefficients) + 0.5001 * step).all()
+        # All that is not rounded towards zero is within half a step.
+        away = np.abs(back) > np.abs(coefficients)
+        assert (np.abs(back - coefficients)[away] <= 0.5001 * step).all()
+        assert (np.abs(back - coefficients) <= 2 * step).all()
+
+
+def test_a_fine_step_moves_weights_by_half_a_step_or_little_more(tmp_path):
+    model, path = network(), tmp_path / "a.dwtz"
+    kernels = kernels_of(model, "none")
+    artifact.save_compressed(model, path, kernels=kernels, step=0.001)
+    loaded = artifact.load_compressed(path)
+    for now, then in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        if now.ndim > 1:
+            assert np.abs(now - then).max() <= 0.0011
+            assert np.mean(np.abs(now - then) <= 0.000501) > 0.9
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-7, 1e6])
+def test_other_variables_stay_within_the_tolerance_and_integers_exact(tmp_path, scale):
+    model, path = network(), tmp_path / "a.dwtz"
+    for variable in model.weights:
+        if len(variable.shape) == 1:
+            variable.assign(variable.numpy() * scale)
+    artifact.save_compressed(model, path, kernels=kernels_of(model), step=STEP)
+    loaded = artifact.load_compressed(path)
+    seen = set()
+    for name in packing.variables(model):
+        now, then = (packing.variables(one)[name].numpy() for one in (loaded, model))
+        last = name.rpartition("/")[2]
+        if then.ndim > 1:
+            continue
+        seen.add(last)
+        if last == "count":
+            assert now == then == (1 << 40) + 1
+        elif last in ("bias", "beta"):
+            assert (np.abs(now - then) <= 1.0001 * TOLERANCE * np.abs(then).max()).all()
+        else:
+            assert (np.abs(now - then) <= TOLERANCE * np.abs(then)).all()
+        # Half precision holds neither 1e6 nor much of 1e-7.
+        if scale != 1.0 and last in ("gamma", "moving_mean", "moving_variance"):
+            np.testing.assert_array_equal(now, then)
+    assert seen == set("bias beta gamma moving_mean moving_variance mean variance count".split())
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path):
+    contents = set()
+    for name in "ab":
+        # Else the second is named functional_1.
+        keras.backend.clear_session()
+        model = network()
+        for _ in range(2):
+            artifact.save_compressed(model, tmp_path / name, kernels=kernels_of(model), step=STEP)
+            contents.add((tmp_path / name).read_bytes())
+    assert len(contents) == 1
+
+
+def test_what_was_loaded_is_saved_to_the_same_weights_without_transforms(tmp_path):
+    model, path = network(), tmp_path / "a.dwtz"
+    artifact.save_compressed(model, path, kernels=kernels_of(model, "none"), step=STEP)
+    first = artifact.load_compressed(path)
+    kernels = [one for one in first.get_weights() if one.ndim > 1]
+    for one in kernels:
+        np.testing.assert_array_equal(one / STEP, np.rint(one / STEP))
+
+
+def test_kernels_that_are_not_given_stay_within_the_tolerance(tmp_path):
+    model, path = network(), tmp_path / "a.dwtz"
+    artifact.save_compressed(model, path, kernels=kernels_of(model)[:1], step=10.0)
+    loaded = artifact.load_compressed(path)
+    for now, then in zip(loaded.weights, model.weights, strict=True):
+        if now.name == "kernel" and len(now.shape) == 4:
+            assert not now.numpy().any()
+        elif len(now.shape) > 1:
+            error = np.abs(now.numpy() - then.numpy())
+            assert (error <= TOLERANCE * np.abs(then.numpy())).all()
+
+
+def test_a_coarser_step_gives_a_smaller_file(tmp_path):
+    model = network()
+    sizes = [len(artifact.encode(model, kernels_of(model), step)) for step in (0.01, 0.1, 1.0)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[2] < 0.8 * sizes[0]
+
+
+@pytest.mark.parametrize(("wavelet", "level"), BASES)
+def test_without_kernels_all_are_stored_in_the_wavelet(tmp_path, wavelet, level):
+    model = network()
+    artifact.save_compressed(model, tmp_path / "a", step=STEP, wavelet=wavelet, level=level)
+    expected = artifact.encode(model, kernels_of(model, wavelet, level), STEP)
+    assert (tmp_path / "a").read_bytes() == expected
+
+
+@pytest.mark.parametrize("share", [1e-4, 0.01, 0.2])
+def test_kernels_move_by_a_given_distortion(tmp_path, share):
+    model, path = network(), tmp_path / "a.dwtz"
+    artifact.save_compressed(model, path, kernels=kernels_of(model), distortion=share)
+    loaded = artifact.load_compressed(path)
+    error = energy = 0.0
+    for now, then in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        if now.ndim > 1:
+            error += float(np.sum((now - then).astype("f8") ** 2))
+            energy += float(np.sum(then.astype("f8") ** 2))
+    assert 0.7 * share <= error / energy <= 1.0001 * share
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "^step or distortion must be given, and not both$"),
+        ({"step": 0.1, "distortion": 0.1}, "^step or distortion must be given, and not both$"),
+        ({"step": 0.0}, "^step must be a finite number, above 0"),
+        ({"step": -1.0}, "^step must be a finite number, above 0"),
+        ({"step": float("nan")}, "^step must be a finite number, above 0"),
+        ({"step": 1e-12}, "^step must be at least"),
+        ({"distortion": 0.0}, "^distortion must be a finite number, above 0, below 1"),
+        ({"distortion": 1.0}, "^distortion must be a finite number, above 0, below 1"),
+        ({"step": 0.1, "wavelet": "morl"}, "^wavelet must be a discrete wavelet or none"),
+        ({"step": 0.1, "wavelet": "auto"}, "^wavelet must be a discrete wavelet or none"),
+        ({"step": 0.1, "wavelet": "haar", "level": "auto"}, "^wavelet must be a discrete wavelet"),
+    ],
+)
+def test_arguments_that_make_no_file_are_refused(tmp_path, options, message):
+    path = tmp_path / "a.dwtz"
+    with pytest.raises(checks.ArgumentError, match=message):
+        artifact.save_compressed(small_model(), path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_are_stored_as_the_weights(tmp_path):
+    model, path = network(), tmp_path / "a.dwtz"
+    kernels = kernels_of(model, "morl")
+    assert any(one.basis.is_frame for one in kernels)
+    artifact.save_compressed(model, path, kernels=kernels, step=STEP)
+    assert path.read_bytes() == artifact.encode(model, kernels_of(model, "none"), STEP)
+    artifact.load_compressed(path)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_float16"])
+@pytest.mark.parametrize("wavelet", ["haar", "db2", "none"])
+def test_other_precisions_come_back_in_their_own(tmp_path, dtype, wavelet):
+    model, path = network(dtype), tmp_path / "a.dwtz"
+    kernels = kernels_of(model, wavelet, 1)
+    artifact.save_compressed(model, path, kernels=kernels, step=STEP)
+    loaded = artifact.load_compressed(path)
+    expected = decoded(model, kernels)
+    assert_same(loaded.get_weights(), expected)
+    for now, then in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        assert now.dtype == then.dtype
+        error = np.abs(now.astype("f8") - then.astype("f8"))
+        # Roundings of the levels, of the transform back and of the dtype.
+        allowed = 3 * STEP if now.ndim > 1 else TOLERANCE * np.abs(then.astype("f8")).max()
+        assert error.max() <= allowed
+
+
+def test_a_step_that_is_no_float32_is_rounded_before_it_is_used(tmp_path):
+    model, path = network("float64"), tmp_path / "a.dwtz"
+    kernels = kernels_of(model)
+    artifact.save_compressed(model, path, kernels=kernels, step=0.1)
+    assert_same(artifact.load_compressed(path).get_weights(), decoded(model, kernels, 0.1))
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_biases_that_are_no_float32_are_kept(tmp_path):
+    model, path = network("float64"), tmp_path / "a.dwtz"
+    model.get_layer("hidden").bias.assign(np.full(5, 1e300))
+    artifact.save_compressed(model, path, kernels=kernels_of(model), step=STEP)
+    bias = artifact.load_compressed(path).get_layer("hidden").bias.numpy()
+    np.testing.assert_allclose(bias, 1e300, rtol=TOLERANCE)
+
+
+class Twins(keras.Model):
+    """Two layers of the same name."""
+
+    def __init__(self):
+        super().__init__(name="twins")
+        self.first = layers.Dense(2, name="same")
+        self.second = layers.Dense(3, name="same")
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+def test_variables_of_the_same_name_are_told_apart(tmp_path):
+    model, other = Twins(), Twins()
+    for one in (model, other):
+        one(np.zeros((1, 4)))
+    randomise(model)
+    assert list(packing.variables(model)) == [
+        "same/kernel",
+        "same/bias",
+        "same/kernel#2",
+        "same/bias#2",
+    ]
+    path = tmp_path / "a.dwtz"
+    artifact.save_compressed(model, path, step=STEP, with_architecture=False)
+    artifact.load_compressed_weights(path, other)
+    assert_same(other.get_weights(), decoded(model, kernels_of(model, "none")))
+
+
+def test_a_layer_called_twice_is_stored_once(tmp_path):
+    first, second = keras.Input((4,)), keras.Input((4,))
+    shared = layers.Dense(3, name="shared")
+    model = keras.Model([first, second], layers.Add()([shared(first), shared(second)]))
+    assert list(packing.variables(model)) == ["shared/kernel", "shared/bias"]
+    path = tmp_path / "a.dwtz"
+    artifact.save_compressed(model, path, step=STEP)
+    loaded = artifact.load_compressed(path)
+    assert len(loaded.weights) == 2
+    assert_same(loaded.get_weights(), decoded(model, kernels_of(model, "none")))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "name", ["hidden/kernel", "hidden/bias", "norm/moving_variance", "lstm/lstm_cell/kernel"]
+)
+@pytest.mark.parametrize("options", [{"step": STEP}, {"distortion": 0.1}], ids=str)
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_weights_that_are_no_numbers_are_refused_and_nothing_is_written(
+    tmp_path, bad, name, options, old
+):
+    model, path = cached_network(), tmp_path / "a.dwtz"
+    if old:
+        path.write_bytes(old)
+    variable = packing.variables(model)[name]
+    values = variable.numpy()
+    right = values.copy()
+    values.flat[1] = bad
+    variable.assign(values)
+    try:
+        with pytest.raises(checks.UserError, match=f"^{name}: has values that are NaN or inf"):
+            artifact.save_compressed(model, path, kernels=kernels_of(model, "none"), **options)
+    finally:
+        variable.assign(right)
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == (
+        [("a.dwtz", old)] if old else []
+    )
+
+
+def test_a_model_that_cannot_be_stored_leaves_the_old_file(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Lambda(lambda x: x)])
+    path = tmp_path / "a.dwtz"
+    path.write_bytes(b"old")
+    with pytest.raises(checks.UserError, match="Lambda cannot be stored"):
+        artifact.save_compressed(model, path, step=STEP)
+    assert path.read_bytes() == b"old"
+    artifact.save_compressed(model, path, step=STEP, with_architecture=False)
+    artifact.load_compressed_weights(path, model)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.dwtz"
+    path.write_bytes(b"old")
+    write = Path.write_bytes
+
+    def half(self, data):
+        write(self, data[: len(data) // 2])
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match="no space left"):
+        artifact.save_compressed(cached_small_model(), path, step=STEP)
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a.dwtz", b"old")]
+
+
+@pytest.mark.parametrize(
+    "change", [{"units": 6}, {"dtype": "float64"}, {"dtype": "float16"}], ids=str
+)
+def test_another_architecture_is_refused_and_no_variable_changed(tmp_path, change):
+    model, path = network(), tmp_path / "a.dwtz"
+    artifact.save_compressed(model, path, kernels=kernels_of(model), step=STEP)
+    other = network(**change)
+    before = other.get_weights()
+    with pytest.raises(CodecError, match="belongs to another architecture than 'functional"):
+        artifact.load_compressed_weights(path, other)
+    assert_same(other.get_weights(), before)
+
+
+def test_a_file_of_weights_alone_needs_a_model(tmp_path):
+    model, path = network(), tmp_path / "a.dwtz"
+    whole = artifact.save_compressed(model, path, step=STEP)
+    size = artifact.save_compressed(model, path, step=STEP, with_architecture=False)
+    assert size == path.stat().st_size < whole
+    with pytest.raises(CodecError, match=r"a\.dwtz: holds weights alone; load them into their mod"):
+        artifact.load_compressed(path)
+    second = network(prefix="other_")
+    randomise(second, seed=5)
+    artifact.load_compressed_weights(path, second)
+    assert_same(second.get_weights(), decoded(model, kernels_of(model, "none")))
+
+
+def assert_refused(path, data, model):
+    path.write_bytes(data)
+    with pytest.raises(CodecError) as caught:
+        artifact.load_compressed_weights(path, model)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_flip_of_a_bit_is_refused_and_no_variable_changed(tmp_path):
+    model, path = small_model(), tmp_path / "a.dwtz"
+    before = model.get_weights()
+    whole = small_file()
+    bare = forged(without=artifact.ARCHITECTURE)
+    flips = [(whole, place, place % 8) for place in range(len(whole))]
+    flips += [(bare, place, bit) for place in range(len(bare)) for bit in range(8)]
+    for data, place, bit in flips:
+        changed = bytearray(data)
+        changed[place] ^= 1 << bit
+        assert_refused(path, changed, model)
+    assert_same(model.get_weights(), before)
+    for data in (bare, whole):
+        path.write_bytes(data)
+        artifact.load_compressed_weights(path, model)
+        assert not np.array_equal(model.get_weights()[0], before[0])
+        model.set_weights(before)
+
+
+def test_every_truncation_and_an_appended_byte_is_refused_and_no_variable_changed(tmp_path):
+    data, model, path = small_file(), small_model(), tmp_path / "a.dwtz"
+    before = model.get_weights()
+    for size in range(len(data)):
+        assert_refused(path, data[:size], model)
+    for byte in (b"\0", b"\n", data[-1:]):
+        assert_refused(path, data + byte, model)
+    with pytest.raises(CodecError):
+        artifact.load_compressed(path)
+    assert_same(model.get_weights(), before)
+
+
+def sections_of(data):
+    return {one.kind: one for one in container.unpack(data)}
+
+
+def forged(weights=None, without=None):
+    """The small file with other weights, or without a section; its checksums are right."""
+    sections = sections_of(small_file())
+    if weights is not None:
+        sections[artifact.WEIGHTS] = container.Section(artifact.WEIGHTS, weights)
+    return container.pack([one for kind, one in sections.items() if kind != without])
+
+
+PAYLOAD_CHANGES = st.lists(
+    st.tuples(st.sampled_from(["set", "insert", "delete"]), st.integers(0), st.integers(0, 255)),
+    min_size=1,
+    max_size=3,
+)
+cached_small_model = functools.cache(small_model)
+
+
+@settings(max_examples=400, deadline=None)
+@given(PAYLOAD_CHANGES)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_forged_weights_are_refused_or_load_in_full(tmp_path_factory, changes):
+    payload = bytearray(sections_of(small_file())[artifact.WEIGHTS].payload)
+    for what, place, byte in changes:
+        place %= len(payload)
+        if what == "set":
+            payload[place] = byte
+        elif what == "insert":
+            payload.insert(place, byte)
+        else:
+            del payload[place]
+    path = Path(tmp_path_factory.getbasetemp()) / "forged.dwtz"
+    path.write_bytes(forged(bytes(payload)))
+    model = cached_small_model()
+    before = model.get_weights()
+    try:
+        artifact.load_compressed_weights(path, model)
+    except CodecError as error:
+        assert "\n" not in str(error)
+        assert_same(model.get_weights(), before)
+
+
+def test_tensors_that_are_not_those_of_the_model_are_refused(tmp_path):
+    path, model = tmp_path / "a.dwtz", small_model()
+    packed = packing.pack(model, kernels_of(model), STEP)
+    before = model.get_weights()
+    for some, message in (
+        (packed[:-1], "has 7 tensors, the model 8"),
+        (
+            [packed[1], packed[0], *packed[2:]],
+            r"hidden/bias is float32 \(3,\), the model's .*kernel",
+        ),
+        ([*packed[:-1], packed[0]], "hidden/kernel is float32"),
+    ):
+        path.write_bytes(forged(artifact.tensors.encode(some, packing.grid_of)))
+        with pytest.raises(CodecError, match=message):
+            artifact.load_compressed_weights(path, model)
+    assert_same(model.get_weights(), before)
+
+
+@pytest.mark.parametrize("kind", [artifact.FINGERPRINT, artifact.WEIGHTS])
+def test_a_file_without_one_of_its_sections_is_refused(tmp_path, kind):
+    path = tmp_path / "a.dwtz"
+    path.write_bytes(forged(without=kind))
+    for load in (artifact.load_compressed, cached_load):
+        with pytest.raises(CodecError, match=f"lacks the section of kind {kind}$"):
+            load(path)
+
+
+def cached_load(path):
+    artifact.load_compressed_weights(path, cached_small_model())
+
+
+def test_an_architecture_of_another_model_is_refused(tmp_path):
+    path = tmp_path / "a.dwtz"
+    sections = sections_of(small_file())
+    other = container.Section(artifact.ARCHITECTURE, architecture.encode(network()), optional=True)
+    path.write_bytes(container.pack([*list(sections.values())[:2], other]))
+    with pytest.raises(CodecError, match="belongs to another architecture"):
+        artifact.load_compressed(path)
+
+
+@pytest.mark.parametrize("name", ["file_bytes", "value_bytes"])
+def test_files_beyond_the_limits_are_refused(tmp_path, name):
+    path, model = tmp_path / "a.dwtz", small_model()
+    path.write_bytes(small_file())
+    size = {"file_bytes": len(small_file()), "value_bytes": 4 * model.count_params()}[name]
+    before = model.get_weights()
+    limits = container.Limits(**{name: size - 1})
+    with pytest.raises(CodecError, match="limit"):
+        artifact.load_compressed(path, limits)
+    with pytest.raises(CodecError, match="limit"):
+        artifact.load_compressed_weights(path, model, limits)
+    assert_same(model.get_weights(), before)
+    artifact.load_compressed_weights(path, model, container.Limits(**{name: size}))
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "keras", "npz", "zeros"])
+def test_other_files_are_no_compact_files(tmp_path, kind):
+    path = tmp_path / "other.keras"
+    model = cached_small_model()
+    if kind == "keras":
+        model.save(path)
+    elif kind == "npz":
+        with path.open("wb") as file:
+            np.savez(file, a=np.zeros(3))
+    else:
+        path.write_bytes({"empty": b"", "text": b"Some text.\n", "zeros": bytes(200)}[kind])
+    for load in (artifact.load_compressed, cached_load):
+        with pytest.raises(CodecError, match=r"^this is no \.dwtz file"):
+            load(path)
+
+
+def test_folders_and_files_that_are_missing_cannot_be_read_or_replaced(tmp_path):
+    for load in (artifact.load_compressed, cached_load):
+        with pytest.raises(OSError, match="directory"):
+            load(tmp_path)
+        with pytest.raises(FileNotFoundError):
+            load(tmp_path / "none.dwtz")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / "missing" / "a.dwtz"):
+        with pytest.raises(OSError, match="directory"):
+            artifact.save_compressed(small_model(), path, step=STEP)
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_network_of_zeros_comes_back(tmp_path):
+    model, path = network(), tmp_path / "a.dwtz"
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    for options in ({"step": STEP}, {"distortion": 0.1}):
+        artifact.save_compressed(model, path, kernels=kernels_of(model), **options)
+        assert not any(w.any() for w in artifact.load_compressed(path).get_weights())
+
+
+def test_a_path_may_be_text(tmp_path):
+    model = small_model()
+    artifact.save_compressed(model, str(tmp_path / "a.dwtz"), step=STEP)
+    loaded = artifact.load_compressed(str(tmp_path / "a.dwtz"))
+    assert_same(loaded.get_weights(), decoded(model, kernels_of(model, "none")))
