@@ -137,7 +137,10 @@ def _sections(path: Path, limits: container.Limits) -> dict[int, bytes]:
     with path.open("rb") as file:
         # One byte more than allowed is enough to tell.
         data = file.read(limits.file_bytes + 1)
-    found = container.unpack(data, limits, known=_KNOWN)
+    try:
+        found = container.unpack(data, limits, known=_KNOWN)
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
     sections = {section.kind: section.payload for section in found}
     missing = {FINGERPRINT, WEIGHTS} - set(sections)
     if missing:

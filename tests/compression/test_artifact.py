@@ -588,7 +588,7 @@ def test_other_files_are_no_compact_files(tmp_path, kind):
     else:
         path.write_bytes({"empty": b"", "text": b"Some text.\n", "zeros": bytes(200)}[kind])
     for load in (artifact.load_compressed, cached_load):
-        with pytest.raises(CodecError, match=r"^this is no \.dwtz file"):
+        with pytest.raises(CodecError, match=r"other\.keras: this is no \.dwtz file"):
             load(path)
 
 
