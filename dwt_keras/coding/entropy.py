@@ -19,11 +19,10 @@ from dwt_keras.coding import levels as coded_levels
 from dwt_keras.coding import models
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.coding.grid import Grid, Rows, rows
+from dwt_keras.coding.quantizer import LARGEST_LEVEL
 
 Array = npt.NDArray[Any]
 Levels = npt.NDArray[np.int32]
-
-LARGEST_LEVEL = (1 << 24) - 1
 
 _HEADER_BYTES = 2
 

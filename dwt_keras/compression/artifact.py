@@ -55,6 +55,10 @@ def save_compressed(
         UserError: On arguments outside these, if a variable is NaN or infinite, or if the
             architecture cannot be stored; nothing is written then.
     """
+    if kernels is not None and (wavelet != "none" or level is not None):
+        raise checks.ArgumentError(
+            "wavelet", f"and level must not be given beside kernels; given {wavelet!r}, {level!r}"
+        )
     if kernels is None:
         settings = CompressionSettings(wavelet=wavelet, level=level)
         if settings.is_automatic or settings.is_frame:

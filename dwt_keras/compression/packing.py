@@ -32,7 +32,7 @@ def pack(model: Any, kernels: Sequence[Target], step: float) -> list[tensors.Ten
         step: Quantisation step of their coefficients.
 
     Raises:
-        UserError: If a variable is NaN or infinite.
+        UserError: If a variable is NaN or infinite, or a kernel is another model's.
     """
     # The file keeps the step in 32 bits, so it is quantised with that.
     given = checks.real("step", step, above=0.0)
@@ -43,8 +43,15 @@ def pack(model: Any, kernels: Sequence[Target], step: float) -> list[tensors.Ten
             "step", f"must be a number that 32 bits can hold; given {given!r}"
         )
     by_variable = {id(target.variable): target for target in kernels}
+    named = variables(model)
+    strange = by_variable.keys() - {id(variable) for variable in named.values()}
+    if strange:
+        raise checks.ArgumentError(
+            "kernels",
+            f"must be of model {model.name!r}; given {by_variable[min(strange)].path} of another",
+        )
     packed = []
-    for name, variable in variables(model).items():
+    for name, variable in named.items():
         values = read(name, variable)
         target = by_variable.get(id(variable))
         packed.append(
@@ -101,9 +108,9 @@ def step_within(kernels: Sequence[Target], distortion: float) -> float:
     Raises:
         UserError: If a kernel is NaN or infinite.
     """
-    found = [_basis_of(target).decompose(read(target.path, target.variable)) for target in kernels]
+    found = [_coefficients(target) for target in kernels]
     energy = sum(float(np.vdot(part, part)) for part in found)
-    largest = max((float(np.abs(part).max(initial=0.0)) for part in found), default=0.0) or 1.0
+    largest = largest_coefficient(kernels)
 
     def moved(step: float) -> float:
         total = 0.0
@@ -115,6 +122,16 @@ def step_within(kernels: Sequence[Target], distortion: float) -> float:
     return quantizer.step_for(moved, distortion, 2.0 * largest, 2.0**-20 * largest)
 
 
+def largest_coefficient(kernels: Sequence[Target]) -> float:
+    """The largest magnitude of what is quantised; 1 where all is zero and any step will do.
+
+    Raises:
+        UserError: If a kernel is NaN or infinite.
+    """
+    sizes = (float(np.abs(_coefficients(target)).max(initial=0.0)) for target in kernels)
+    return max(sizes, default=0.0) or 1.0
+
+
 def read(name: str, variable: Any) -> Array:
     """The values of a variable.
 
@@ -124,7 +141,7 @@ def read(name: str, variable: Any) -> Array:
     values = np.asarray(tf.convert_to_tensor(variable.value))
     if np.issubdtype(values.dtype, np.integer) or values.dtype == bool:
         return values
-    if not np.isfinite(values.astype(np.float64)).all():
+    if not np.isfinite(values).all():
         raise checks.UserError(f"{name}: has values that are NaN or infinite; nothing was written")
     return values
 
@@ -162,6 +179,10 @@ def _small(name: str, values: Array) -> tensors.Tensor:
     return min(candidates, key=lambda tensor: len(tensors.encode([tensor], grid_of)))
 
 
+def _coefficients(target: Target) -> Array:
+    return _basis_of(target).decompose(read(target.path, target.variable))
+
+
 def _basis_of(target: Target) -> basis.Basis:
     """The basis to store a kernel in: a frame's coefficients are more than the weights."""
     found = target.basis
@@ -176,7 +197,7 @@ def grid_of(shape: tuple[int, ...], transform: tensors.Transform | None) -> grid
     """
     if transform is not None:
         shape = transform.shape
-        _basis(transform)  # Raises where there is none such.
+        kernel_basis = _basis(transform)  # Raises where there is none such.
     if len(shape) < 2:
         return grid.Grid((1, 1, 1, math.prod(shape)))
     places = {3: 1, 4: 2, 5: 3}.get(len(shape), 0)
@@ -190,7 +211,7 @@ def grid_of(shape: tuple[int, ...], transform: tensors.Transform | None) -> grid
         return grid.Grid((1, 1, math.prod(shape[:-1]), units))
     height, width = shape[0], shape[1] if len(axes) == 2 else 1
     found = []
-    for band in _basis(transform).subbands:
+    for band in kernel_basis.subbands:
         down, aside = band.slices[0], band.slices[1] if len(axes) == 2 else slice(0, 1)
         letters = band.name[:2] if len(axes) == 2 else band.name[0] + "a"
         found.append(

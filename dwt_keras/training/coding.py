@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dwt_keras.coding import quantizer
 from dwt_keras.compression import artifact, packing
 from dwt_keras.compression.targets import Target
@@ -52,11 +50,7 @@ def save_within(
         finally:
             model.set_weights(weights)
 
-    largest = 0.0
-    for target in kernels:
-        found = target.basis.decompose(packing.read(target.path, target.variable))
-        largest = max(largest, float(np.abs(found).max(initial=0.0)))
-    largest = largest or 1.0  # Where all weights are zero any step will do.
+    largest = packing.largest_coefficient(kernels)
     step = quantizer.step_for(lost, drop, largest, _FINEST * largest, _PRECISION)
     artifact.save_compressed(model, path, kernels=kernels, step=step)
     artifact.load_compressed_weights(path, model)

@@ -26,12 +26,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from dwt_keras import checks
+from dwt_keras import checks, compiled
 from dwt_keras.wavelet import blocks, continuous, transform
 
 Array = npt.NDArray[Any]
-
-_WORKERS = 2
 
 # A component whose response is nowhere larger than this is not stored.
 _NOTHING = 1e-12
@@ -248,18 +246,22 @@ class Frame:
     def _forward(self, values: Array, overwrite: bool = False) -> Array:
         """Spectrum of one array of shape `shape`."""
         analyse: Any = scipy.fft.fftn if self._is_complex else scipy.fft.rfftn
-        spectrum: Array = analyse(values, axes=self.axes, overwrite_x=overwrite, workers=_WORKERS)
+        spectrum: Array = analyse(
+            values, axes=self.axes, overwrite_x=overwrite, workers=compiled.threads()
+        )
         return spectrum
 
     def _backward(self, spectrum: Array) -> Array:
         """The array with this spectrum, which may be overwritten."""
         values: Array
         if self._is_complex:
-            values = scipy.fft.ifftn(spectrum, axes=self.axes, overwrite_x=True, workers=_WORKERS)
+            values = scipy.fft.ifftn(
+                spectrum, axes=self.axes, overwrite_x=True, workers=compiled.threads()
+            )
         else:
             lengths = [self.shape[axis] for axis in self.axes]
             values = scipy.fft.irfftn(
-                spectrum, lengths, axes=self.axes, overwrite_x=True, workers=_WORKERS
+                spectrum, lengths, axes=self.axes, overwrite_x=True, workers=compiled.threads()
             )
         return values
 

@@ -618,3 +618,21 @@ def test_a_path_may_be_text(tmp_path):
     artifact.save_compressed(model, str(tmp_path / "a.dwtz"), step=STEP)
     loaded = artifact.load_compressed(str(tmp_path / "a.dwtz"))
     assert_same(loaded.get_weights(), decoded(model, kernels_of(model, "none")))
+
+
+def test_kernels_of_another_model_are_refused_and_nothing_is_written(tmp_path):
+    model, other, path = network(), network(), tmp_path / "a.dwtz"
+    with pytest.raises(
+        checks.UserError, match=r"^kernels must be of model .*; given .* of another$"
+    ):
+        artifact.save_compressed(model, path, kernels=kernels_of(other), step=0.1)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("given", [{"wavelet": "haar"}, {"level": 2}])
+def test_a_wavelet_beside_kernels_that_have_their_own_is_refused(tmp_path, given):
+    model = network()
+    with pytest.raises(checks.UserError, match=r"^wavelet and level must not be given beside"):
+        artifact.save_compressed(
+            model, tmp_path / "a.dwtz", kernels=kernels_of(model), step=0.1, **given
+        )
