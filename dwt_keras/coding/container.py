@@ -42,19 +42,34 @@ _AS_TEXT = (b"\x09DWZ", b"\xc2\x89DWZ", b"\xef\xbf\xbdDWZ", b"?DWZ")
 class Limits:
     """How much a file may make its reader do.
 
+    A few bytes can say "a million zeros", and rightly so. What a file may decode to grows with its
+    size, so that only a large file can ask for much.
+
     Attributes:
         file_bytes: Largest file.
         sections: Most sections.
-        value_bytes: Most bytes that all decoded arrays together may take. The container knows no
-            arrays: it is for those who read the payloads.
+        value_bytes: Most bytes that all decoded arrays together may take, whatever the size.
+        small_value_bytes: How many of them a file may take, however small it is, ...
+        expansion: ... and how many for each of its bytes, if that is more.
+        layer_calls: Most calls of layers that building its model may take, making a layer counted
+            as three more. One takes about a millisecond.
     """
 
     file_bytes: int = 1 << 28
     sections: int = 1 << 12
-    value_bytes: int = 1 << 28
+    value_bytes: int = 1 << 32
+    small_value_bytes: int = 1 << 25
+    expansion: int = 1 << 11
+    layer_calls: int = 6000
+
+    def values_of(self, file_bytes: int) -> int:
+        """Most bytes that the decoded arrays of a file of that size may take."""
+        return min(self.value_bytes, max(self.small_value_bytes, self.expansion * file_bytes))
 
 
 LIMITS = Limits()
+# For files that one has made oneself.
+UNLIMITED = Limits(1 << 62, 1 << 62, 1 << 62, 1 << 62, 1, 1 << 62)
 
 
 @dataclass(frozen=True)

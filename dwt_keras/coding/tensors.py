@@ -55,7 +55,7 @@ _LONGEST_NAME = 1 << 10
 _MOST_AXES = 16
 _DEEPEST = 64
 _MOST_SPLITS = 1 << 12
-_MOST_TENSORS = 1 << 16
+_MOST_TENSORS = 1 << 14
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,9 @@ from keras import layers
 
 from dwt_keras.coding.errors import CodecError
 
-# Limits on a file. Keras calls every layer of a Sequential model again for each that it adds, and
-# a nested model wherever it is called: _MOST_CALLS bounds the product, and so the time.
+# Limits on a file.
 _MOST_TOKENS = 2**18
 _MOST_DEPTH = 64
-_MOST_LAYERS = 2**12
-_MOST_CALLS = 2 * 10**5
 _MOST_INTEGER = 2**31 - 1
 # Keys whose integers are no sizes, or become arrays and lists outside of any variable.
 _INTEGERS = {"seed": 2**63, "indices_or_sections": 2**12} | dict.fromkeys(
@@ -130,22 +127,42 @@ def _float(text: str) -> float:
     return number if math.isfinite(number) else _not_finite(text)
 
 
-def check(tree: Any) -> None:
+def check(tree: Any, most_calls: int) -> None:
+    """Checks a tree of parsed JSON.
+
+    Args:
+        tree: The tree.
+        most_calls: Most calls of layers that building it may take, each layer counted as
+            `_MAKING` more. Keras calls all layers of a Sequential model again for each that it
+            adds, and a nested model wherever it is called, so that few bytes can ask for many.
+
+    Raises:
+        CodecError: If it names or asks for anything that is not allowed.
+    """
     if not isinstance(tree, dict) or "class_name" not in tree:
         raise CodecError("the architecture is no Keras object")
-    _calls(tree, "the model", "")
+    made: list[type] = []
+    calls = _calls(tree, "the model", "", made) + _MAKING * len(made)
+    if calls > most_calls:
+        raise CodecError(
+            f"the architecture takes {calls} calls of layers to build, more than the limit of "
+            f"{most_calls} (layer_calls)"
+        )
 
 
-def _calls(value: Any, where: str, key: str) -> int:
-    """Checks a part of the tree, and returns how many layers Keras calls to build it."""
+def _calls(value: Any, where: str, key: str, made: list[type]) -> int:
+    """Checks a part of the tree, and returns how many layers Keras calls to build it.
+
+    Adds the class of each layer to `made`.
+    """
     if isinstance(value, int) and abs(value) > _INTEGERS.get(key, _MOST_INTEGER):
         raise CodecError(f"{where}: {key} is too large: {short(value)}")
     if isinstance(value, list):
-        return sum(_calls(item, where, key) for item in value)
+        return sum(_calls(item, where, key, made) for item in value)
     if not isinstance(value, dict):
         return 0
     if "class_name" not in value:
-        return sum(_calls(item, where, name) for name, item in value.items())
+        return sum(_calls(item, where, name, made) for name, item in value.items())
     name, config = value["class_name"], value.get("config")
     if _is_plain(name, value, config):
         return 0
@@ -158,21 +175,22 @@ def _calls(value: Any, where: str, key: str) -> int:
             f"{where}: neither a class of Keras that may be stored nor one registered here: "
             f"{short(value.get('module'))}, {short(name)}"
         )
-    calls = sum(_calls(item, where, key) for key, item in value.items())
+    calls = sum(_calls(item, where, key, made) for key, item in value.items())
     nodes, children = value.get("inbound_nodes", []), config.get("layers", [])
     if not isinstance(nodes, list) or not all(map(_is_node, nodes)):
         raise CodecError(f"{where}: is called on something else than tensors of the model")
-    if not isinstance(children, list | dict) or len(children) > _MOST_LAYERS:
-        raise CodecError(f"{where}: has more than {_MOST_LAYERS} layers, or none")
+    if not isinstance(children, list | dict):
+        raise CodecError(f"{where}: has no layers")
     if issubclass(found, keras.Sequential):
-        calls *= max(1, len(children))
+        calls *= max(1, (len(children) + 1) // 2)
     if issubclass(found, keras.Operation):
+        made.append(found)
         calls = (calls + 1) * max(1, len(nodes))
-    if calls > _MOST_CALLS:
-        raise CodecError(f"{where}: takes more than {_MOST_CALLS} calls of layers to build")
     return calls
 
 
+# What making a layer takes, in calls of one.
+_MAKING = 3
 _KEYS = {"class_name", "config", "module", "registered_name", "build_config", "name"}
 _KEYS |= {"inbound_nodes"}
 _PLAIN = {

@@ -13,26 +13,33 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras.src.backend.common import global_state  # The one way to count before making.
 
+from dwt_keras.coding.container import LIMITS, Limits
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.compression import allow_list
 from dwt_keras.compression.architecture_dictionary import DICTIONARY
 
 # Limits on a file.
-MOST_PARAMETERS = 2**29
 _MOST_TEXT = 2**23
 
+# Keras' list of variables that were declared in a stateless scope.
+_WAITING = "uninitialized_variables"
 
-def encode(model: keras.Model) -> bytes:
+
+def encode(model: keras.Model, limits: Limits = LIMITS) -> bytes:
     """Writes the architecture of a model: layers, connections, names and dtypes, no weights.
 
     The same model gives the same bytes with the same zlib; another deflate (zlib-ng, say) may
     choose other ones, which decode to the same model.
+
+    Args:
+        model: A built model.
+        limits: What decode() will be given.
 
     Raises:
         CodecError: If Keras cannot write it, or decode() would refuse it.
@@ -48,17 +55,18 @@ def encode(model: keras.Model) -> bytes:
         raise CodecError(
             f"model {model.name!r} cannot be stored: {allow_list.line(error)}"
         ) from error
-    allow_list.check(allow_list.parsed(text))
+    allow_list.check(allow_list.parsed(text), limits.layer_calls)
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
     return packer.compress(text) + packer.flush()
 
 
-def decode(data: bytes, *, most_parameters: int = MOST_PARAMETERS) -> keras.Model:
+def decode(data: bytes, most_parameters: int, limits: Limits = LIMITS) -> keras.Model:
     """Builds the model that encode() wrote, with fresh weights, not compiled.
 
     Args:
         data: What encode() returned, or anything.
         most_parameters: Most elements that all variables of the model together may have.
+        limits: Of these, how many calls of layers building it may take.
 
     Raises:
         CodecError: If the bytes are anything but an architecture within the limits.
@@ -73,7 +81,7 @@ def decode(data: bytes, *, most_parameters: int = MOST_PARAMETERS) -> keras.Mode
     if not unpacker.eof or unpacker.unused_data:
         raise CodecError("the architecture is cut short or has bytes behind its end")
     tree = allow_list.parsed(text)
-    allow_list.check(tree)
+    allow_list.check(tree, limits.layer_calls)
     bare = _without_statistics(copy.deepcopy(tree))
     if bare != tree:
         _build(bare, most_parameters)
@@ -172,33 +180,46 @@ def _without_statistics(value: Any) -> Any:
 
 
 def _build(tree: Any, most_parameters: int) -> keras.Model:
-    total = 0
-    refusal: CodecError | None = None
-
-    def create(following: Callable[..., Any], **options: Any) -> Any:
-        # Of a variable that is still to be made only its initialiser is known: traced, it tells
-        # its shape and takes no memory.
-        nonlocal total, refusal
-        value = options["initial_value"]
-        if callable(value):
-            value = tf.function(value, autograph=False).get_concrete_function().outputs[0]
-        total += math.prod(value.shape)
-        if total > most_parameters:
-            refusal = CodecError(
-                f"the model has more than {most_parameters} parameters: variable "
-                f"{options.get('name')} of shape {allow_list.short(tuple(value.shape))} would "
-                f"make {total}"
-            )
-            raise refusal
-        return following(**options)
-
-    try:
-        with tf.variable_creator_scope(create):
+    """Builds the model; its variables are counted before they take memory."""
+    counted = _Counted(most_parameters)
+    before = global_state.get_global_attribute(_WAITING)
+    with keras.StatelessScope():
+        # In this scope Keras lists the variables that it would make, and makes them on leaving it.
+        global_state.set_global_attribute(_WAITING, counted)
+        try:
             model = keras.saving.deserialize_keras_object(_full(tree), safe_mode=True)
-    except Exception as error:
-        raise refusal or CodecError(
-            f"Keras cannot build the model: {allow_list.line(error)}"
-        ) from error
-    if not isinstance(model, keras.Model):
-        raise CodecError(f"the architecture is that of a {type(model).__name__}, not of a model")
+            if not isinstance(model, keras.Model):
+                raise CodecError(
+                    f"the architecture is that of a {type(model).__name__}, not of a model"
+                )
+            if not {id(v) for v in model.weights} <= {id(v) for v in counted}:
+                raise CodecError("this version of Keras makes variables that cannot be counted")
+        except Exception as error:
+            global_state.set_global_attribute(_WAITING, before)
+            if counted.refusal is not None:  # Keras wraps what is raised while it builds.
+                raise counted.refusal from None
+            if isinstance(error, CodecError):
+                raise
+            raise CodecError(f"Keras cannot build the model: {allow_list.line(error)}") from error
     return model
+
+
+class _Counted(list[keras.Variable]):
+    """Variables that are still to be made; one too many raises CodecError."""
+
+    def __init__(self, most_parameters: int) -> None:
+        super().__init__()
+        self._most = most_parameters
+        self._total = 0
+        self.refusal: CodecError | None = None
+
+    def append(self, variable: keras.Variable) -> None:
+        self._total += math.prod(variable.shape)
+        if self._total > self._most:
+            shape = allow_list.short(tuple(variable.shape))
+            self.refusal = CodecError(
+                f"the model has more than {self._most} parameters: variable {variable.name} of "
+                f"shape {shape} would make {self._total}"
+            )
+            raise self.refusal
+        super().append(variable)

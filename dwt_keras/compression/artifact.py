@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +13,18 @@ import numpy as np
 from dwt_keras import checks, files
 from dwt_keras.coding import container, tensors
 from dwt_keras.coding.errors import CodecError
-from dwt_keras.compression import architecture, packing
+from dwt_keras.compression import architecture, layout, packing, steps
 from dwt_keras.compression.targets import Target, find
 from dwt_keras.settings import CompressionSettings
+from dwt_keras.wavelet import families
 
 # Kinds of sections. A file without an architecture is for a model that its reader has.
 FINGERPRINT, WEIGHTS, ARCHITECTURE = 1, 2, 3
 _KNOWN = (FINGERPRINT, WEIGHTS, ARCHITECTURE)
+
+# At about which distortion the cheapest bases are looked for, unless one is given.
+_BASIS_DISTORTION = 1e-3
+_SPARE = 1 << 16
 
 
 def save_compressed(
@@ -28,57 +34,101 @@ def save_compressed(
     kernels: Sequence[Target] | None = None,
     step: float | None = None,
     distortion: float | None = None,
-    wavelet: str = "none",
+    max_bytes: int | None = None,
+    wavelet: str = families.IDENTITY,
     level: int | str | None = None,
+    axes: str = "auto",
     with_architecture: bool = True,
+    limits: container.Limits = container.LIMITS,
 ) -> int:
     """Writes a compact file of a model. The model itself keeps its weights.
+
+    Exactly one of `step`, `distortion` and `max_bytes` must be given.
 
     Args:
         model: A built Keras model.
         path: Where the file goes; one that is there is replaced once the new one is whole.
         kernels: The kernels to store as coefficients, each with its basis: `targets` of a
-            `DWTCompression` that trained the model. None for all kernels, with `wavelet` and
-            `level`.
+            `DWTCompression` that trained the model. None for all kernels, with `wavelet`, `level`
+            and `axes`.
         step: Quantisation step of the coefficients, above 0.
-        distortion: In place of a step: how far the kernels may move, as the sum of squared
-            differences over the sum of squares. One of the two must be given.
-        wavelet: A discrete wavelet, or "none".
-        level: Its levels; 1 by default.
+        distortion: How far the kernels may move, as the sum of squared differences over the sum
+            of squares, above 0 and below 1: the coarsest step within that is taken.
+        max_bytes: Size of the whole file: the finest step within that is taken.
+        wavelet: A discrete wavelet, "auto" for each kernel's cheapest, or "none".
+        level: Its levels, "max" or "auto"; 1 by default.
+        axes: "auto" for the axes that have geometry, "matrix" for kernels as matrices.
         with_architecture: Whether `load_compressed` shall be able to make the model anew; else
             the file is for a model that its reader has.
+        limits: What the readers of the file will allow.
 
     Returns:
         The size of the file in bytes.
 
     Raises:
-        UserError: On arguments outside these, if a variable is NaN or infinite, or if the
-            architecture cannot be stored; nothing is written then.
+        UserError: On arguments outside these, if a variable is NaN or infinite, if the
+            architecture cannot be stored, or if readers would refuse the file; nothing is written
+            then.
     """
-    if kernels is not None and (wavelet != "none" or level is not None):
-        raise checks.ArgumentError(
-            "wavelet", f"and level must not be given beside kernels; given {wavelet!r}, {level!r}"
+    _one_of(step=step, distortion=distortion, max_bytes=max_bytes)
+    if not model.built:
+        raise checks.UserError(
+            f"model {model.name!r} is not built: it has no weights yet; call it on data first"
         )
     if kernels is None:
-        settings = CompressionSettings(wavelet=wavelet, level=level)
-        if settings.is_automatic or settings.is_frame:
-            raise checks.ArgumentError(
-                "wavelet", f"must be a discrete wavelet or none; given {wavelet!r}, level {level!r}"
-            )
-        kernels = find(model, settings).items
-    if (step is None) == (distortion is None):
-        raise checks.ArgumentError("step", "or distortion must be given, and not both")
-    if step is None:
-        step = packing.step_within(
-            kernels, checks.real("distortion", distortion, above=0.0, below=1.0)
+        kernels = find_kernels(model, wavelet, level, axes, distortion or _BASIS_DISTORTION)
+    elif (wavelet, level, axes) != (families.IDENTITY, None, "auto"):
+        raise checks.ArgumentError(
+            "wavelet",
+            "(or level, or axes) must not be given beside kernels, which have their bases; given "
+            f"{wavelet!r}, {level!r}, {axes!r}",
         )
-    data = encode(model, kernels, step, with_architecture=with_architecture)
+
+    def encoded(step: float) -> bytes:
+        return encode(model, kernels, step, with_architecture=with_architecture, limits=limits)
+
+    if distortion is not None:
+        step = steps.within_distortion(kernels, distortion)
+    elif max_bytes is not None:
+        step = steps.within_bytes(kernels, max_bytes, lambda step: len(encoded(step)))
+    data = encoded(checks.real("step", step, above=0.0))
+    _check_readable(data, limits)
     with files.replacing(Path(path)) as temporary:
         temporary.write_bytes(data)
     return len(data)
 
 
-def load_compressed(path: str | os.PathLike[str], limits: container.Limits | None = None) -> Any:
+def find_kernels(
+    model: Any,
+    wavelet: str,
+    level: int | str | None,
+    axes: str,
+    distortion: float = _BASIS_DISTORTION,
+) -> tuple[Target, ...]:
+    """All kernels of a model, frozen ones too, each with its basis; see `save_compressed`.
+
+    Args:
+        model: A built Keras model.
+        wavelet: A discrete wavelet, "auto" or "none".
+        level: Its levels, "max" or "auto".
+        axes: "auto" or "matrix".
+        distortion: At about which "auto" looks for the cheapest bases.
+
+    Raises:
+        UserError: On arguments outside these, or if a layer is quantised.
+    """
+    settings = CompressionSettings(wavelet=wavelet, level=level, axes=axes)
+    if settings.is_frame:
+        raise checks.ArgumentError(
+            "wavelet", f"must be a discrete wavelet, auto or none; given {wavelet!r}"
+        )
+    found = find(model, settings, frozen=True).items
+    return steps.choose_bases(found, settings, distortion) if settings.is_automatic else found
+
+
+def load_compressed(
+    path: str | os.PathLike[str], limits: container.Limits = container.LIMITS
+) -> Any:
     """The model of a compact file, with its weights.
 
     Nothing that the file names is imported or run: layers are those of Keras, and custom ones that
@@ -92,19 +142,24 @@ def load_compressed(path: str | os.PathLike[str], limits: container.Limits | Non
         CodecError: If it is no compact file, is damaged, exceeds the limits or has no architecture.
         OSError: If it cannot be read.
     """
-    limits = limits or container.LIMITS
-    sections = _sections(Path(path), limits)
+    sections, values = _sections(Path(path), limits)
     if ARCHITECTURE not in sections:
         raise CodecError(
             f"{path}: holds weights alone; load them into their model with load_compressed_weights"
         )
-    model = architecture.decode(sections[ARCHITECTURE])
-    _set(model, sections, limits, path)
+    found = _tensors(sections, values, path)
+    try:
+        # A model has these parameters, and the states of random layers, which are not in a file.
+        most = sum(math.prod(tensor.shape) for tensor in found)
+        model = architecture.decode(sections[ARCHITECTURE], most + _SPARE, limits)
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
+    _set(model, sections, found, path)
     return model
 
 
 def load_compressed_weights(
-    path: str | os.PathLike[str], model: Any, limits: container.Limits | None = None
+    path: str | os.PathLike[str], model: Any, limits: container.Limits = container.LIMITS
 ) -> None:
     """Sets the weights of a model to those of a compact file, all or none.
 
@@ -117,30 +172,58 @@ def load_compressed_weights(
         CodecError: As `load_compressed`, or if the file belongs to another architecture.
         OSError: If it cannot be read.
     """
-    limits = limits or container.LIMITS
-    _set(model, _sections(Path(path), limits), limits, path)
+    sections, values = _sections(Path(path), limits)
+    _set(model, sections, _tensors(sections, values, path), path)
 
 
 def encode(
-    model: Any, kernels: Sequence[Target], step: float, *, with_architecture: bool = True
+    model: Any,
+    kernels: Sequence[Target],
+    step: float,
+    *,
+    with_architecture: bool = True,
+    limits: container.Limits = container.LIMITS,
 ) -> bytes:
     """The bytes that `save_compressed` writes."""
     sections = [
         container.Section(FINGERPRINT, architecture.fingerprint(model)),
         container.Section(
-            WEIGHTS, tensors.encode(packing.pack(model, kernels, step), packing.grid_of)
+            WEIGHTS, tensors.encode(packing.pack(model, kernels, step), layout.grid_of)
         ),
     ]
     if with_architecture:
-        encoded = architecture.encode(model)
+        encoded = architecture.encode(model, limits)
         sections.append(container.Section(ARCHITECTURE, encoded, optional=True))
-    return container.pack(sections)
+    return container.pack(sections, limits)
 
 
-def _sections(path: Path, limits: container.Limits) -> dict[int, bytes]:
+def _one_of(**given: Any) -> None:
+    """Checks that one argument is given, and not several."""
+    names = list(given)
+    present = [name for name, value in given.items() if value is not None]
+    if len(present) != 1:
+        raise checks.ArgumentError(
+            (present or names)[0],
+            f"must be given, or one of {', '.join(names)} in its place; given "
+            f"{' and '.join(present) or 'none of them'}",
+        )
+
+
+def _check_readable(data: bytes, limits: container.Limits) -> None:
+    sections = {section.kind: section.payload for section in container.unpack(data, limits)}
+    try:
+        tensors.decode(sections[WEIGHTS], layout.grid_of, limits.values_of(len(data)))
+    except CodecError as error:
+        raise checks.ArgumentError(
+            "limits", f"would make readers refuse the file of {len(data)} bytes: {error}"
+        ) from None
+
+
+def _sections(path: Path, limits: container.Limits) -> tuple[dict[int, bytes], int]:
+    """The payloads of a file by their kinds, and how many bytes its values may take."""
     with path.open("rb") as file:
         # One byte more than allowed is enough to tell.
-        data = file.read(limits.file_bytes + 1)
+        data = file.read(min(os.fstat(file.fileno()).st_size, limits.file_bytes) + 1)
     try:
         found = container.unpack(data, limits, known=_KNOWN)
     except CodecError as error:
@@ -149,18 +232,26 @@ def _sections(path: Path, limits: container.Limits) -> dict[int, bytes]:
     missing = {FINGERPRINT, WEIGHTS} - set(sections)
     if missing:
         raise CodecError(f"{path}: lacks the section of kind {min(missing)}")
-    return sections
+    return sections, limits.values_of(len(data))
+
+
+def _tensors(
+    sections: dict[int, bytes], value_bytes: int, path: str | os.PathLike[str]
+) -> list[tensors.Tensor]:
+    try:
+        return tensors.decode(sections[WEIGHTS], layout.grid_of, value_bytes)
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
 
 
 def _set(
     model: Any,
     sections: dict[int, bytes],
-    limits: container.Limits,
+    found: Sequence[tensors.Tensor],
     path: str | os.PathLike[str],
 ) -> None:
     if sections[FINGERPRINT] != architecture.fingerprint(model):
         raise CodecError(f"{path}: belongs to another architecture than {model.name!r}")
-    found = tensors.decode(sections[WEIGHTS], packing.grid_of, limits.value_bytes)
     wanted = list(packing.variables(model).values())
     if len(found) != len(wanted):
         raise CodecError(f"{path}: has {len(found)} tensors, the model {len(wanted)}")

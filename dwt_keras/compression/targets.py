@@ -138,12 +138,13 @@ def register_layer(layer_class: type, kernels: dict[str, Sequence[int]]) -> None
     _KERNELS[layer_class] = {name: reader(name, tuple(axes)) for name, axes in kernels.items()}
 
 
-def find(model: Any, settings: CompressionSettings) -> Targets:
+def find(model: Any, settings: CompressionSettings, *, frozen: bool = False) -> Targets:
     """Finds the trainable kernels that the settings mean, and gives each its basis.
 
     Args:
         model: A built Keras model.
         settings: Wavelet, level, axes and layer patterns.
+        frozen: Whether kernels that are not trainable are meant too, and none is no error.
 
     Returns:
         The targets and notes for the user, one line each.
@@ -151,11 +152,11 @@ def find(model: Any, settings: CompressionSettings) -> Targets:
     Raises:
         UserError: If a pattern matches no layer, a layer is quantised, or nothing is left.
     """
-    found = list(_kernels(model))
+    found = list(_kernels(model, frozen))
     if settings.layer_patterns:
         found = _narrowed(found, settings.layer_patterns)
     _refuse_quantised(found)
-    if not found:
+    if not found and not frozen:
         raise checks.UserError(
             f"model {model.name!r} has no trainable kernel to compress (Dense, EinsumDense, "
             "convolution, Embedding or recurrent layers; others by register_layer)"
@@ -190,8 +191,8 @@ def _basis(
 _Kernel = tuple[str, Any, str, Reader]
 
 
-def _kernels(model: Any) -> Iterator[_Kernel]:
-    """Every trainable kernel once: layer path, layer, attribute, reader."""
+def _kernels(model: Any, frozen: bool) -> Iterator[_Kernel]:
+    """Every kernel once, or every trainable one: layer path, layer, attribute, reader."""
     # By identity, and kept: LoRA's kernels are new tensors that would leave their ids to others.
     seen: dict[int, Any] = {}
     for path, layer in _walk(model, ""):
@@ -199,7 +200,9 @@ def _kernels(model: Any) -> Iterator[_Kernel]:
         for name, reader in kernels.items():
             variable = getattr(layer, name, None)
             # A layer that is never called has no kernel.
-            if variable is None or id(variable) in seen or not getattr(layer, "trainable", False):
+            if variable is None or id(variable) in seen:
+                continue
+            if not frozen and not getattr(layer, "trainable", False):
                 continue
             seen[id(variable)] = variable
             yield path, layer, name, reader

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dwt_keras.coding import quantizer
-from dwt_keras.compression import artifact, packing
+from dwt_keras.compression import artifact, packing, steps
 from dwt_keras.compression.targets import Target
 
 # The finest step that is tried, as a part of the largest coefficient, ...
@@ -39,7 +39,7 @@ def save_within(
     Raises:
         UserError: If weights are NaN or infinite; nothing is written then.
     """
-    weights = model.get_weights()
+    weights = [packing.read(*item) for item in packing.variables(model).items()]
     before = accuracy()
 
     def lost(step: float) -> float:
@@ -48,9 +48,9 @@ def save_within(
             # A difference of exactly the drop must not be lost to rounding.
             return before - accuracy() - _ROUNDING
         finally:
-            model.set_weights(weights)
+            packing.set_all(model, weights)
 
-    largest = packing.largest_coefficient(kernels)
+    largest = steps.largest_coefficient(kernels)
     step = quantizer.step_for(lost, drop, largest, _FINEST * largest, _PRECISION)
     artifact.save_compressed(model, path, kernels=kernels, step=step)
     artifact.load_compressed_weights(path, model)

@@ -302,7 +302,14 @@ def test_skipped_sections_count_too():
 
 def test_the_limits_by_default():
     limits = container.LIMITS
-    assert (limits.file_bytes, limits.sections, limits.value_bytes) == (2**28, 4096, 2**28)
+    assert (limits.file_bytes, limits.sections, limits.value_bytes) == (2**28, 4096, 2**32)
+    assert (limits.small_value_bytes, limits.expansion) == (2**25, 2**11)
+
+
+def test_a_small_file_may_ask_for_little_and_a_large_one_for_more():
+    limits = Limits(value_bytes=1000, small_value_bytes=100, expansion=5)
+    assert [limits.values_of(size) for size in (1, 20, 21, 200, 201)] == [100, 100, 105, 1000, 1000]
+    assert container.UNLIMITED.values_of(1) == 2**62
 
 
 def test_the_payloads_take_no_more_memory_than_the_file():

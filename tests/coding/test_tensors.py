@@ -279,7 +279,7 @@ def test_payloads_by_hand_are_read_where_they_are_right():
     ("data", "message"),
     [
         (b"", "the number of tensors was expected at byte 0"),
-        (payload(0, rest=bytes(8), count=65537), "65537 is above the limit of 65536"),
+        (payload(0, rest=bytes(8), count=16385), "16385 is above the limit of 16384"),
         (payload(0, rest=bytes(8), count=2), "what two names share was expected at byte 16"),
         (payload(0, rest=bytes(9)), "the data go on behind their last field, at byte 16: 1 byte"),
         (payload(0, rest=bytes(7)), "the values of a was expected at byte 8: it needs 8 bytes"),

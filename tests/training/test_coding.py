@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 from dwt_keras import checks
-from dwt_keras.compression import artifact, packing, targets
+from dwt_keras.compression import artifact, layout, packing, targets
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.training import coding
 
@@ -81,7 +81,7 @@ def assert_same(found, expected):
 
 
 def weights_at(model, kernels, step):
-    return [packing.restored(tensor) for tensor in packing.pack(model, kernels, step)]
+    return [layout.restored(tensor) for tensor in packing.pack(model, kernels, step)]
 
 
 @pytest.mark.parametrize("drop", [0.01, 0.05, 0.2])
