@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from dwt_keras.settings import Settings
 from dwt_keras.training import run
-from dwt_keras.views import summary
+from dwt_keras.views import tables
 
 COMMON = {
     "dataset": "fashion_mnist",
@@ -96,7 +96,7 @@ def main() -> None:
             )
             print(" | ".join(rows[-1]), flush=True)
     print()
-    print(summary.table(rows, right_from=1))
+    print(tables.table(rows, right_from=1))
 
 
 def standard_error(values: list[float]) -> float:

@@ -24,7 +24,7 @@ import keras
 from dwt_keras import DWTCompression
 from dwt_keras.settings import DataSettings, TrainingSettings
 from dwt_keras.training import data, models
-from dwt_keras.views import summary
+from dwt_keras.views import tables
 
 BATCH_SIZE = 128
 VARIANTS: dict[str, dict[str, Any] | None] = {
@@ -117,7 +117,7 @@ def main() -> None:
             )
             print(" | ".join(rows[-1]), flush=True)
     print(f"\n{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n")
-    print(summary.table(rows, right_from=2))
+    print(tables.table(rows, right_from=2))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import numpy as np
 import pywt
 
 from dwt_keras import compiled
-from dwt_keras.views.summary import table
+from dwt_keras.views.tables import table
 from dwt_keras.wavelet import threshold, transform
 
 CASES = [

@@ -7,6 +7,7 @@ transform, whose description travels along; this room only carries it.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Tensor:
         levels: int32; of `shape`, or of the transform's.
         step: What a level of one stands for.
         transform: What the levels are coefficients of; None for the values themselves.
+        record_bytes: How many bytes of the file it took, name and shape included; 0 if it is not
+            from a file.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Tensor:
     levels: Array | None = None
     step: float = 0.0
     transform: Transform | None = None
+    record_bytes: int = 0
 
 
 # From a tensor's shape and its transform, how the entropy coder sees its levels.
@@ -148,6 +152,7 @@ def decode(data: bytes | memoryview, grids: Grids, value_bytes: int) -> list[Ten
     found: list[Tensor] = []
     before = ""
     for _ in range(reader.unsigned("the number of tensors", limit=_MOST_TENSORS)):
+        start = reader.position
         shared = reader.unsigned("what two names share", limit=min(len(before), _LONGEST_NAME))
         before = before[:shared] + reader.text("a name", limit=_LONGEST_NAME - shared)
         dtype = DTYPES.get(reader.raw(1, "a dtype")[0])
@@ -160,7 +165,8 @@ def decode(data: bytes | memoryview, grids: Grids, value_bytes: int) -> list[Ten
         value_bytes -= math.prod(shape) * width
         if value_bytes < 0:
             raise CodecError(f"{before}: the tensors take more memory than the limit")
-        found.append(_read(reader, before, shape, dtype, grids, most))
+        tensor = _read(reader, before, shape, dtype, grids, most)
+        found.append(dataclasses.replace(tensor, record_bytes=reader.position - start))
     reader.finish()
     return found
 

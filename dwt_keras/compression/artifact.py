@@ -18,10 +18,6 @@ from dwt_keras.compression.targets import Target, find
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.wavelet import families
 
-# Kinds of sections. A file without an architecture is for a model that its reader has.
-FINGERPRINT, WEIGHTS, ARCHITECTURE = 1, 2, 3
-_KNOWN = (FINGERPRINT, WEIGHTS, ARCHITECTURE)
-
 # At about which distortion the cheapest bases are looked for, unless one is given.
 _BASIS_DISTORTION = 1e-3
 _SPARE = 1 << 16
@@ -142,16 +138,15 @@ def load_compressed(
         CodecError: If it is no compact file, is damaged, exceeds the limits or has no architecture.
         OSError: If it cannot be read.
     """
-    sections, values = _sections(Path(path), limits)
-    if ARCHITECTURE not in sections:
+    sections, found = layout.read(Path(path), limits)
+    if layout.ARCHITECTURE not in sections:
         raise CodecError(
             f"{path}: holds weights alone; load them into their model with load_compressed_weights"
         )
-    found = _tensors(sections, values, path)
     try:
         # A model has these parameters, and the states of random layers, which are not in a file.
         most = sum(math.prod(tensor.shape) for tensor in found)
-        model = architecture.decode(sections[ARCHITECTURE], most + _SPARE, limits)
+        model = architecture.decode(sections[layout.ARCHITECTURE], most + _SPARE, limits)
     except CodecError as error:
         raise CodecError(f"{path}: {error}") from None
     _set(model, sections, found, path)
@@ -172,8 +167,8 @@ def load_compressed_weights(
         CodecError: As `load_compressed`, or if the file belongs to another architecture.
         OSError: If it cannot be read.
     """
-    sections, values = _sections(Path(path), limits)
-    _set(model, sections, _tensors(sections, values, path), path)
+    sections, found = layout.read(Path(path), limits)
+    _set(model, sections, found, path)
 
 
 def encode(
@@ -186,14 +181,14 @@ def encode(
 ) -> bytes:
     """The bytes that `save_compressed` writes."""
     sections = [
-        container.Section(FINGERPRINT, architecture.fingerprint(model)),
+        container.Section(layout.FINGERPRINT, architecture.fingerprint(model)),
         container.Section(
-            WEIGHTS, tensors.encode(packing.pack(model, kernels, step), layout.grid_of)
+            layout.WEIGHTS, tensors.encode(packing.pack(model, kernels, step), layout.grid_of)
         ),
     ]
     if with_architecture:
         encoded = architecture.encode(model, limits)
-        sections.append(container.Section(ARCHITECTURE, encoded, optional=True))
+        sections.append(container.Section(layout.ARCHITECTURE, encoded, optional=True))
     return container.pack(sections, limits)
 
 
@@ -210,38 +205,12 @@ def _one_of(**given: Any) -> None:
 
 
 def _check_readable(data: bytes, limits: container.Limits) -> None:
-    sections = {section.kind: section.payload for section in container.unpack(data, limits)}
     try:
-        tensors.decode(sections[WEIGHTS], layout.grid_of, limits.values_of(len(data)))
+        layout.decode(data, limits)
     except CodecError as error:
         raise checks.ArgumentError(
             "limits", f"would make readers refuse the file of {len(data)} bytes: {error}"
         ) from None
-
-
-def _sections(path: Path, limits: container.Limits) -> tuple[dict[int, bytes], int]:
-    """The payloads of a file by their kinds, and how many bytes its values may take."""
-    with path.open("rb") as file:
-        # One byte more than allowed is enough to tell.
-        data = file.read(min(os.fstat(file.fileno()).st_size, limits.file_bytes) + 1)
-    try:
-        found = container.unpack(data, limits, known=_KNOWN)
-    except CodecError as error:
-        raise CodecError(f"{path}: {error}") from None
-    sections = {section.kind: section.payload for section in found}
-    missing = {FINGERPRINT, WEIGHTS} - set(sections)
-    if missing:
-        raise CodecError(f"{path}: lacks the section of kind {min(missing)}")
-    return sections, limits.values_of(len(data))
-
-
-def _tensors(
-    sections: dict[int, bytes], value_bytes: int, path: str | os.PathLike[str]
-) -> list[tensors.Tensor]:
-    try:
-        return tensors.decode(sections[WEIGHTS], layout.grid_of, value_bytes)
-    except CodecError as error:
-        raise CodecError(f"{path}: {error}") from None
 
 
 def _set(
@@ -250,7 +219,7 @@ def _set(
     found: Sequence[tensors.Tensor],
     path: str | os.PathLike[str],
 ) -> None:
-    if sections[FINGERPRINT] != architecture.fingerprint(model):
+    if sections[layout.FINGERPRINT] != architecture.fingerprint(model):
         raise CodecError(f"{path}: belongs to another architecture than {model.name!r}")
     wanted = list(packing.variables(model).values())
     if len(found) != len(wanted):

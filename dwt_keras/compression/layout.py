@@ -1,21 +1,65 @@
-"""How the coefficients of a tensor lie in a file, and how they become weights again.
+"""A compact file without a model: its sections, its tensors, and how they become weights again.
 
-This module knows no Keras model, and loads neither Keras nor TensorFlow.
+This module loads neither Keras nor TensorFlow.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dwt_keras.coding import grid, quantizer, tensors
+from dwt_keras.coding import container, grid, quantizer, tensors
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.wavelet import basis, blocks, families
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+# Kinds of sections. A file without an architecture is for a model that its reader has.
+FINGERPRINT, WEIGHTS, ARCHITECTURE = 1, 2, 3
+_KNOWN = (FINGERPRINT, WEIGHTS, ARCHITECTURE)
+
+
+def read(
+    path: Path, limits: container.Limits = container.LIMITS
+) -> tuple[dict[int, bytes], list[tensors.Tensor]]:
+    """Reads a file: the payloads of its sections by their kinds, and its tensors.
+
+    Args:
+        path: The file.
+        limits: How much it may make the reader do.
+
+    Raises:
+        CodecError: If it is no compact file, is damaged, or exceeds the limits.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        # One byte more than allowed is enough to tell.
+        data = file.read(min(os.fstat(file.fileno()).st_size, limits.file_bytes) + 1)
+    try:
+        return decode(data, limits)
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
+
+
+def decode(
+    data: bytes, limits: container.Limits = container.LIMITS
+) -> tuple[dict[int, bytes], list[tensors.Tensor]]:
+    """What `read` returns, from the bytes of a file.
+
+    Raises:
+        CodecError: As `read`.
+    """
+    found = container.unpack(data, limits, known=_KNOWN)
+    sections = {section.kind: section.payload for section in found}
+    missing = {FINGERPRINT, WEIGHTS} - set(sections)
+    if missing:
+        raise CodecError(f"lacks the section of kind {min(missing)}")
+    return sections, tensors.decode(sections[WEIGHTS], grid_of, limits.values_of(len(data)))
 
 
 def restored(tensor: tensors.Tensor) -> Array:

@@ -71,7 +71,7 @@ def within_bytes(
     if least > most:
         raise checks.ArgumentError(
             "max_bytes",
-            f"must be {least} or more, what is left with all kernels zero; given {most}",
+            f"must be {least} or more, the size with all kernels zero; given {most}",
         )
 
     # Sizes fall as steps grow, and grow with their inverses.

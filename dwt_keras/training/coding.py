@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dwt_keras.coding import quantizer
+from dwt_keras.coding import container, quantizer
 from dwt_keras.compression import artifact, packing, steps
 from dwt_keras.compression.targets import Target
 
@@ -23,6 +23,8 @@ def save_within(
     kernels: Sequence[Target],
     accuracy: Callable[[], float],
     drop: float,
+    *,
+    with_architecture: bool = True,
 ) -> float:
     """Writes the smallest file within a loss of accuracy, and gives the model what it decodes to.
 
@@ -32,6 +34,7 @@ def save_within(
         kernels: The kernels to quantise, each with its basis.
         accuracy: Of the model as it stands, 0 to 1, on data that are not for reporting.
         drop: How much of it may be lost.
+        with_architecture: As for `artifact.save_compressed`.
 
     Returns:
         The quantisation step. If even the finest one that is tried loses more, that one.
@@ -52,6 +55,15 @@ def save_within(
 
     largest = steps.largest_coefficient(kernels)
     step = quantizer.step_for(lost, drop, largest, _FINEST * largest, _PRECISION)
-    artifact.save_compressed(model, path, kernels=kernels, step=step)
-    artifact.load_compressed_weights(path, model)
+    artifact.save_compressed(
+        model,
+        path,
+        kernels=kernels,
+        step=step,
+        with_architecture=with_architecture,
+        # Training must not be lost because all has become zero, which is more than a small file
+        # may ask its readers for.
+        limits=container.UNLIMITED,
+    )
+    artifact.load_compressed_weights(path, model, container.UNLIMITED)
     return step

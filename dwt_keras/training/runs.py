@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import Settings
@@ -72,6 +75,53 @@ def create(settings: Settings) -> Path:
                 marker.unlink()
     except OSError as error:
         raise _unusable(settings.training.save_dir, error) from None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run.
+
+    Attributes:
+        name: Its folder, below the one that was searched.
+        settings: What it was told, by name.
+        metrics: Its metrics.json.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def find(folder: Path) -> tuple[list[Record], list[str]]:
+    """Reads all finished runs below a folder.
+
+    Returns:
+        The runs, and one line for each folder of one that cannot be read.
+    """
+    found, problems = [], []
+    for path in sorted(folder.rglob("metrics.json")):
+        place = path.parent
+        # Written by train.py into a hidden folder, and not yet moved to its own.
+        if any(part.startswith(".") for part in place.relative_to(folder).parts):
+            continue
+        try:
+            metrics = _json(path)
+            settings = _json(place / "settings.json").get("settings", {})
+            float(metrics["test_accuracy"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            problems.append(f"{place}: its metrics or settings cannot be read: {said}")
+            continue
+        name = place.relative_to(folder).as_posix()
+        found.append(Record(place.name if name == "." else name, settings, metrics))
+    return found, problems
+
+
+def _json(path: Path) -> dict[str, Any]:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(record, dict):
+        raise ValueError(f"{path.name} is no JSON object")
+    return record
 
 
 def check_save_dir(save_dir: str) -> None:

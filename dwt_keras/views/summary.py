@@ -9,6 +9,7 @@ from typing import Any
 
 from dwt_keras.compression.shrink import Report
 from dwt_keras.compression.targets import Target
+from dwt_keras.views.tables import percent, table
 
 
 def layer_table(report: Report) -> str:
@@ -21,8 +22,8 @@ def layer_table(report: Report) -> str:
                 "x".join(map(str, target.shape)),
                 target.basis,
                 f"{target.coefficients:,}",
-                _percent(target.zero_fraction),
-                _percent(target.energy_kept),
+                percent(target.zero_fraction),
+                percent(target.energy_kept),
             )
         )
     total = sum(target.coefficients for target in report.targets)
@@ -32,8 +33,8 @@ def layer_table(report: Report) -> str:
             "",
             "",
             f"{total:,}",
-            _percent(report.zero_fraction),
-            _percent(report.energy_kept),
+            percent(report.zero_fraction),
+            percent(report.energy_kept),
         )
     )
     return table(rows, right_from=3)
@@ -74,32 +75,6 @@ def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
     )
 
 
-def table(rows: Sequence[Sequence[str]], right_from: int) -> str:
-    """Aligns rows of text in columns, the first row as heading.
-
-    Args:
-        rows: Cells, as many in each row.
-        right_from: Index of the first column that is set to the right.
-    """
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-
-    def line(row: Sequence[str]) -> str:
-        cells = [
-            cell.rjust(width) if column >= right_from else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        return "  ".join(cells).rstrip()
-
-    return "\n".join(
-        [line(rows[0]), "  ".join("-" * width for width in widths)]
-        + [line(row) for row in rows[1:]]
-    )
-
-
 def _size(metrics: dict[str, Any]) -> str:
     size, whole = metrics["bytes"]["dwtz"], metrics["bytes"]["float32"]
-    return f"{size:,} bytes, {_percent(size / whole)} of the weights as float32"
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f} %"
+    return f"{size:,} bytes, {percent(size / whole)} of the weights as float32"

@@ -540,7 +540,7 @@ def test_every_flip_of_a_bit_is_refused_and_no_variable_changed(tmp_path):
     model, path = small_model(), tmp_path / "a.dwtz"
     before = model.get_weights()
     whole = small_file()
-    bare = forged(without=artifact.ARCHITECTURE)
+    bare = forged(without=layout.ARCHITECTURE)
     flips = [(whole, place, place % 8) for place in range(len(whole))]
     flips += [(bare, place, bit) for place in range(len(bare)) for bit in range(8)]
     for data, place, bit in flips:
@@ -575,7 +575,7 @@ def forged(weights=None, without=None):
     """The small file with other weights, or without a section; its checksums are right."""
     sections = sections_of(small_file())
     if weights is not None:
-        sections[artifact.WEIGHTS] = container.Section(artifact.WEIGHTS, weights)
+        sections[layout.WEIGHTS] = container.Section(layout.WEIGHTS, weights)
     return container.pack([one for kind, one in sections.items() if kind != without])
 
 
@@ -591,7 +591,7 @@ cached_small_model = functools.cache(small_model)
 @given(PAYLOAD_CHANGES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_forged_weights_are_refused_or_load_in_full(tmp_path_factory, changes):
-    payload = bytearray(sections_of(small_file())[artifact.WEIGHTS].payload)
+    payload = bytearray(sections_of(small_file())[layout.WEIGHTS].payload)
     for what, place, byte in changes:
         place %= len(payload)
         if what == "set":
@@ -629,7 +629,7 @@ def test_tensors_that_are_not_those_of_the_model_are_refused(tmp_path):
     assert_same(model.get_weights(), before)
 
 
-@pytest.mark.parametrize("kind", [artifact.FINGERPRINT, artifact.WEIGHTS])
+@pytest.mark.parametrize("kind", [layout.FINGERPRINT, layout.WEIGHTS])
 def test_a_file_without_one_of_its_sections_is_refused(tmp_path, kind):
     path = tmp_path / "a.dwtz"
     path.write_bytes(forged(without=kind))
@@ -645,7 +645,7 @@ def cached_load(path):
 def test_an_architecture_of_another_model_is_refused(tmp_path):
     path = tmp_path / "a.dwtz"
     sections = sections_of(small_file())
-    other = container.Section(artifact.ARCHITECTURE, architecture.encode(network()), optional=True)
+    other = container.Section(layout.ARCHITECTURE, architecture.encode(network()), optional=True)
     path.write_bytes(container.pack([*list(sections.values())[:2], other]))
     with pytest.raises(CodecError, match="belongs to another architecture"):
         artifact.load_compressed(path)
