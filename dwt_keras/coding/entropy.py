@@ -2,7 +2,7 @@
 
 Every level is coded as bits (`levels`), each with a probability that adapts (`models`), in an order
 that lets it look at what has been coded before it (`grid`). Nothing about the statistics is in the
-data but the share of non-zeros and their mean magnitude, one byte each; the decoder learns as the
+data but the number of non-zeros and, in one byte, their mean magnitude; the decoder learns as the
 encoder did.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dwt_keras import checks
+from dwt_keras.coding import fields, models
 from dwt_keras.coding import levels as coded_levels
-from dwt_keras.coding import models
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.coding.grid import Grid, Rows, rows
 from dwt_keras.coding.quantizer import LARGEST_LEVEL
@@ -24,7 +24,8 @@ from dwt_keras.coding.quantizer import LARGEST_LEVEL
 Array = npt.NDArray[Any]
 Levels = npt.NDArray[np.int32]
 
-_HEADER_BYTES = 2
+# Of 65536. Slots that begin with probability one would be beyond the table of logarithms.
+_LEAST_SHARE, _LARGEST_SHARE = 4, 65535
 
 
 def encode(levels: Levels, grid: Grid) -> bytes:
@@ -54,14 +55,16 @@ def encode(levels: Levels, grid: Grid) -> bytes:
     values = np.zeros((grid.rows + 1, units + 2), np.int32)
     values[:-1, 2:] = levels.reshape(-1, units)[order.order]
     mean = int(np.abs(levels).sum(dtype=np.int64)) * 16 // count
-    share = int(np.searchsorted(-models.SHARES, -(65536 * count // levels.size)))
-    header = (min(max(share, 1), 255), min(int(np.searchsorted(models.MEANS, mean)), 255))
+    header = fields.Writer()
+    header.unsigned(count)
+    scale = min(int(np.searchsorted(models.MEANS, mean)), 255)
+    header.raw(bytes([scale]))
     room = levels.size // 8 + 2 * count + 2 * coded_levels.ROOM * units
     while True:
         data = np.zeros(room, np.uint8)
-        size = _code(False, values, order, grid, header, data)
+        size = _code(False, values, order, grid, count, scale, data)
         if size >= 0:
-            return bytes(header) + data[:size].tobytes()
+            return header.to_bytes() + data[:size].tobytes()
         room *= 2
 
 
@@ -82,33 +85,44 @@ def decode(data: bytes | memoryview, grid: Grid) -> Levels:
 
     Raises:
         CodecError: If there are more bytes than a decoder reads, which is up to seven beyond the
-            end, or a level is too large. Other bytes decode to some levels or other.
+            end, a level is too large, or the number of non-zeros is not the one stated. Other
+            bytes decode to some levels or other.
     """
     units = grid.shape[3]
     found = np.zeros((grid.rows, units), np.int32)
     if not len(data):
         return found.reshape(grid.shape)
-    if len(data) < _HEADER_BYTES or not found.size:
-        raise CodecError("the levels have too many or too few bytes")
-    if data[0] == 0:  # Slots of probability one would be beyond the table of logarithms.
-        raise CodecError("the levels begin with a share of non-zeros that is never written")
+    reader = fields.Reader(data)
+    count = reader.unsigned("the number of non-zeros", limit=found.size)
+    if count == 0:
+        raise CodecError("the levels have bytes, and yet no non-zero")
+    scale = reader.raw(1, "the mean magnitude")[0]
     order = rows(grid)
     values = np.zeros((grid.rows + 1, units + 2), np.int32)
-    coded = np.frombuffer(data, np.uint8)[_HEADER_BYTES:].copy()
-    used = _code(True, values, order, grid, (data[0], data[1]), coded)
+    coded = np.frombuffer(reader.raw(reader.left), np.uint8).copy()
+    used = _code(True, values, order, grid, count, scale, coded)
     # A decoder reads ahead, and zeros at the end are left out.
     if coded.size > used:
         raise CodecError("the levels have more bytes than they need")
     if np.abs(values).max() > LARGEST_LEVEL:
         raise CodecError(f"a level is larger than {LARGEST_LEVEL}")
+    if np.count_nonzero(values) != count:
+        raise CodecError("the levels have another number of non-zeros than they say")
     found[order.order] = values[:-1, 2:]
     return found.reshape(grid.shape)
 
 
 def _code(
-    decoding: bool, values: Array, order: Rows, grid: Grid, header: tuple[int, int], data: Array
+    decoding: bool,
+    values: Array,
+    order: Rows,
+    grid: Grid,
+    count: int,
+    scale: int,
+    data: Array,
 ) -> int:
-    mean = int(models.MEANS[header[1]])
+    mean = int(models.MEANS[scale])
+    share = min(max(65536 * count // math.prod(grid.shape), _LEAST_SHARE), _LARGEST_SHARE)
     places, channels = grid.shape[0] * grid.shape[1], grid.shape[2]
     channel = order.channel
     if places == 1:
@@ -124,7 +138,7 @@ def _code(
             order.place,
             channels,
             places if channels > 1 else 1,
-            int(models.SHARES[header[0]]),
+            share,
             65536 - 65536 * 16 // mean if mean > 16 else 600,
             data,
             models.SQUASH,

@@ -30,8 +30,8 @@ LOW, HIGH, VALUE, POSITION = range(4)  # The state of the arithmetic coder.
 _STATE_BYTES = 7
 
 
-def _tables() -> tuple[Array, Array, Array, Array]:
-    """Squash, stretch, and two scales of numbers that a file's header picks from.
+def _tables() -> tuple[Array, Array, Array]:
+    """Squash, stretch, and a scale of numbers that a file's header picks from.
 
     Made of Python's whole numbers alone, with 80 or 60 fractional bits.
     """
@@ -60,13 +60,12 @@ def _tables() -> tuple[Array, Array, Array, Array]:
     powers = [1 << 60]
     for _ in range(255):
         powers.append(powers[-1] * low >> 60)
-    shares = np.array([max((65536 << 60) // value, 4) for value in powers], np.int64)
     means = np.array([16 * value >> 60 for value in powers], np.int64)
-    return squash, stretch, shares, means
+    return squash, stretch, means
 
 
-# SHARES[i] is 65536 * 2^(-i / 16), MEANS[i] is 16 * 2^(i / 16).
-SQUASH, STRETCH, SHARES, MEANS = _tables()
+# MEANS[i] is 16 * 2^(i / 16).
+SQUASH, STRETCH, MEANS = _tables()
 
 
 def steps(prior: int, limit: int) -> Array:

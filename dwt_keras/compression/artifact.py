@@ -13,7 +13,7 @@ import numpy as np
 from dwt_keras import checks, files
 from dwt_keras.coding import container, tensors
 from dwt_keras.coding.errors import CodecError
-from dwt_keras.compression import architecture, layout, packing, steps
+from dwt_keras.compression import architecture, layout, packing, sections, steps
 from dwt_keras.compression.targets import Target, find
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.wavelet import families
@@ -138,18 +138,18 @@ def load_compressed(
         CodecError: If it is no compact file, is damaged, exceeds the limits or has no architecture.
         OSError: If it cannot be read.
     """
-    sections, found = layout.read(Path(path), limits)
-    if layout.ARCHITECTURE not in sections:
+    parts, found = layout.read(Path(path), limits)
+    if sections.ARCHITECTURE not in parts:
         raise CodecError(
             f"{path}: holds weights alone; load them into their model with load_compressed_weights"
         )
     try:
         # A model has these parameters, and the states of random layers, which are not in a file.
         most = sum(math.prod(tensor.shape) for tensor in found)
-        model = architecture.decode(sections[layout.ARCHITECTURE], most + _SPARE, limits)
+        model = architecture.decode(parts[sections.ARCHITECTURE], most + _SPARE, limits)
     except CodecError as error:
         raise CodecError(f"{path}: {error}") from None
-    _set(model, sections, found, path)
+    _set(model, parts, found, path)
     return model
 
 
@@ -167,8 +167,8 @@ def load_compressed_weights(
         CodecError: As `load_compressed`, or if the file belongs to another architecture.
         OSError: If it cannot be read.
     """
-    sections, found = layout.read(Path(path), limits)
-    _set(model, sections, found, path)
+    parts, found = layout.read(Path(path), limits)
+    _set(model, parts, found, path)
 
 
 def encode(
@@ -180,16 +180,16 @@ def encode(
     limits: container.Limits = container.LIMITS,
 ) -> bytes:
     """The bytes that `save_compressed` writes."""
-    sections = [
-        container.Section(layout.FINGERPRINT, architecture.fingerprint(model)),
+    parts = [
+        container.Section(sections.FINGERPRINT, architecture.fingerprint(model)),
         container.Section(
-            layout.WEIGHTS, tensors.encode(packing.pack(model, kernels, step), layout.grid_of)
+            sections.WEIGHTS, tensors.encode(packing.pack(model, kernels, step), layout.grid_of)
         ),
     ]
     if with_architecture:
         encoded = architecture.encode(model, limits)
-        sections.append(container.Section(layout.ARCHITECTURE, encoded, optional=True))
-    return container.pack(sections, limits)
+        parts.append(container.Section(sections.ARCHITECTURE, encoded, optional=True))
+    return container.pack(parts, limits)
 
 
 def _one_of(**given: Any) -> None:
@@ -215,11 +215,11 @@ def _check_readable(data: bytes, limits: container.Limits) -> None:
 
 def _set(
     model: Any,
-    sections: dict[int, bytes],
+    parts: dict[int, bytes],
     found: Sequence[tensors.Tensor],
     path: str | os.PathLike[str],
 ) -> None:
-    if sections[layout.FINGERPRINT] != architecture.fingerprint(model):
+    if parts[sections.FINGERPRINT] != architecture.fingerprint(model):
         raise CodecError(f"{path}: belongs to another architecture than {model.name!r}")
     wanted = list(packing.variables(model).values())
     if len(found) != len(wanted):

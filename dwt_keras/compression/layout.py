@@ -1,4 +1,4 @@
-"""A compact file without a model: its sections, its tensors, and how they become weights again.
+"""A compact file without a model: its tensors, and how they become weights again.
 
 This module loads neither Keras nor TensorFlow.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,11 @@ import numpy as np
 
 from dwt_keras.coding import container, grid, quantizer, tensors
 from dwt_keras.coding.errors import CodecError
+from dwt_keras.coding.records import Transform
+from dwt_keras.compression import sections
 from dwt_keras.wavelet import basis, blocks, families
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-# Kinds of sections. A file without an architecture is for a model that its reader has.
-FINGERPRINT, WEIGHTS, ARCHITECTURE = 1, 2, 3
-_KNOWN = (FINGERPRINT, WEIGHTS, ARCHITECTURE)
 
 
 def read(
@@ -37,9 +34,7 @@ def read(
         CodecError: If it is no compact file, is damaged, or exceeds the limits.
         OSError: If it cannot be read.
     """
-    with path.open("rb") as file:
-        # One byte more than allowed is enough to tell.
-        data = file.read(min(os.fstat(file.fileno()).st_size, limits.file_bytes) + 1)
+    data = sections.file_bytes(path, limits)
     try:
         return decode(data, limits)
     except CodecError as error:
@@ -54,12 +49,9 @@ def decode(
     Raises:
         CodecError: As `read`.
     """
-    found = container.unpack(data, limits, known=_KNOWN)
-    sections = {section.kind: section.payload for section in found}
-    missing = {FINGERPRINT, WEIGHTS} - set(sections)
-    if missing:
-        raise CodecError(f"lacks the section of kind {min(missing)}")
-    return sections, tensors.decode(sections[WEIGHTS], grid_of, limits.values_of(len(data)))
+    found = sections.split(data, limits)
+    values = limits.values_of(len(data))
+    return found, tensors.decode(found[sections.WEIGHTS], grid_of, values)
 
 
 def restored(tensor: tensors.Tensor) -> Array:
@@ -77,7 +69,7 @@ def restored(tensor: tensors.Tensor) -> Array:
     return values.reshape(tensor.shape).astype(tensor.dtype)
 
 
-def grid_of(shape: tuple[int, ...], transform: tensors.Transform | None) -> grid.Grid:
+def grid_of(shape: tuple[int, ...], transform: Transform | None) -> grid.Grid:
     """How the entropy coder sees levels of a shape and a transform (docs/format.md).
 
     The last axis is the units. Height and width are the axes of a pyramid over the first one or
@@ -116,7 +108,7 @@ def grid_of(shape: tuple[int, ...], transform: tensors.Transform | None) -> grid
     return grid.Grid((height, width, channels, units), tuple(found))
 
 
-def basis_of(transform: tensors.Transform) -> basis.Basis:
+def basis_of(transform: Transform) -> basis.Basis:
     """The basis that a file describes.
 
     Raises:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from dwt_keras import checks
 from dwt_keras.coding import quantizer, tensors
+from dwt_keras.coding.records import Transform
 from dwt_keras.compression import layout
 from dwt_keras.compression.targets import Target
 from dwt_keras.wavelet import basis
@@ -117,7 +118,7 @@ def _kernel(name: str, values: Array, target: Target, step: float) -> tensors.Te
     levels = quantizer.quantise(kernel_basis.decompose(values), step)
     transform = None
     if not kernel_basis.is_identity or kernel_basis.shape != values.shape:
-        transform = tensors.Transform(**dataclasses.asdict(kernel_basis))
+        transform = Transform(**dataclasses.asdict(kernel_basis))
     return tensors.Tensor(
         name, values.shape, values.dtype, levels=levels, step=step, transform=transform
     )

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from dwt_keras.coding import container, tensors
-from dwt_keras.compression import layout
+from dwt_keras.coding import container, records
+from dwt_keras.coding.errors import CodecError
+from dwt_keras.compression import sections
 from dwt_keras.views.tables import percent
 from dwt_keras.views.tables import table as aligned
 
@@ -21,17 +20,17 @@ class Contents:
 
     Attributes:
         file_bytes: Its size.
-        tensors: Its tensors, each with the number of bytes that it took.
+        tensors: What it says of its tensors.
         architecture_bytes: Size of its architecture; None where it has none.
     """
 
     file_bytes: int
-    tensors: Sequence[tensors.Tensor]
+    tensors: Sequence[records.Record]
     architecture_bytes: int | None
 
 
 def read(path: Path, limits: container.Limits) -> Contents:
-    """Reads a compact file.
+    """Reads what a compact file says of its tensors; they are not decoded.
 
     Args:
         path: The file.
@@ -41,9 +40,14 @@ def read(path: Path, limits: container.Limits) -> Contents:
         CodecError: If it is no compact file, damaged, or beyond the limits.
         OSError: If it cannot be read.
     """
-    sections, found = layout.read(path, limits)
-    architecture = sections.get(layout.ARCHITECTURE)
-    return Contents(path.stat().st_size, found, None if architecture is None else len(architecture))
+    data = sections.file_bytes(path, limits)
+    try:
+        found = sections.split(data, limits)
+        tensors = records.read(found[sections.WEIGHTS], limits.values_of(len(data)))
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from None
+    architecture = found.get(sections.ARCHITECTURE)
+    return Contents(len(data), tensors, None if architecture is None else len(architecture))
 
 
 def table(contents: Contents) -> str:
@@ -57,8 +61,7 @@ def table(contents: Contents) -> str:
     weights = zeros = 0
     for tensor in contents.tensors:
         size = math.prod(tensor.shape)
-        stored = tensor.levels if tensor.levels is not None else tensor.values
-        none = size - int(np.count_nonzero(stored)) if stored is not None else 0
+        none = size - tensor.non_zeros
         weights, zeros = weights + size, zeros + none
         rows.append(
             (
@@ -91,9 +94,14 @@ def table(contents: Contents) -> str:
     return aligned(rows, right_from=3)
 
 
-def _kept(tensor: tensors.Tensor) -> str:
+def _kept(tensor: records.Record) -> str:
     """The basis and step of levels, or the dtype of values."""
-    if tensor.levels is None:
-        return str(tensor.values.dtype) if tensor.values is not None else ""
-    name = "weights" if tensor.transform is None else str(layout.basis_of(tensor.transform))
+    if tensor.kept != records.LEVELS:
+        return str(tensor.kept_dtype)
+    transform = tensor.transform
+    name = "weights"
+    if transform is not None and transform.axes:
+        lengths = "x".join(str(transform.shape[axis]) for axis in transform.axes)
+        packets = "" if transform.splits is None else "packets "
+        name = f"{transform.wavelet} {packets}{transform.level} over {lengths}"
     return f"{name}, step {tensor.step:.3g}"

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dwt_keras.checks import ArgumentError, UserError
-from dwt_keras.coding import tensors
+from dwt_keras.coding import records, tensors
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.coding.fields import Writer
 from dwt_keras.coding.grid import Grid
-from dwt_keras.coding.tensors import Tensor, Transform
+from dwt_keras.coding.records import Transform
+from dwt_keras.coding.tensors import Tensor
 
 PLENTY = 1 << 20
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
-DTYPES = list(tensors.DTYPES.values())
+DTYPES = list(records.DTYPES.values())
 FLOATING = [np.dtype(d) for d in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
 FLOAT = np.dtype(np.float32)
 
@@ -291,8 +292,8 @@ def test_payloads_by_hand_are_read_where_they_are_right():
         (payload(2, rest=level_fields(-0.5)), "a: the step must not be negative; it is -0.5"),
         (payload(2, rest=level_fields(np.nan)), "the step of a was expected .* nan is not finite"),
         (payload(2, rest=level_fields(np.inf)), "the step of a was expected .* inf is not finite"),
-        (payload(2, rest=level_fields(data=b"1")), "the levels have too many or too few bytes"),
-        (payload(2, rest=level_fields(data=b"1" * 99)), "the levels have more bytes than they"),
+        (payload(2, rest=level_fields(data=b"\x01")), "the mean magnitude was expected at byte 1"),
+        (payload(2, rest=level_fields(data=b"\x01" * 99)), "the levels have more bytes than they"),
         (
             payload(2, rest=level_fields(wavelet="morl", unflattened=(2,))),
             "^a: there is no wavelet morl$",

@@ -15,7 +15,7 @@ from keras import layers
 from dwt_keras import checks
 from dwt_keras.coding import container, quantizer
 from dwt_keras.coding.errors import CodecError
-from dwt_keras.compression import architecture, artifact, layout, packing, targets
+from dwt_keras.compression import architecture, artifact, layout, packing, sections, targets
 from dwt_keras.settings import CompressionSettings
 
 STEP = 0.125
@@ -540,7 +540,7 @@ def test_every_flip_of_a_bit_is_refused_and_no_variable_changed(tmp_path):
     model, path = small_model(), tmp_path / "a.dwtz"
     before = model.get_weights()
     whole = small_file()
-    bare = forged(without=layout.ARCHITECTURE)
+    bare = forged(without=sections.ARCHITECTURE)
     flips = [(whole, place, place % 8) for place in range(len(whole))]
     flips += [(bare, place, bit) for place in range(len(bare)) for bit in range(8)]
     for data, place, bit in flips:
@@ -573,10 +573,10 @@ def sections_of(data):
 
 def forged(weights=None, without=None):
     """The small file with other weights, or without a section; its checksums are right."""
-    sections = sections_of(small_file())
+    parts = sections_of(small_file())
     if weights is not None:
-        sections[layout.WEIGHTS] = container.Section(layout.WEIGHTS, weights)
-    return container.pack([one for kind, one in sections.items() if kind != without])
+        parts[sections.WEIGHTS] = container.Section(sections.WEIGHTS, weights)
+    return container.pack([one for kind, one in parts.items() if kind != without])
 
 
 PAYLOAD_CHANGES = st.lists(
@@ -591,7 +591,7 @@ cached_small_model = functools.cache(small_model)
 @given(PAYLOAD_CHANGES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_forged_weights_are_refused_or_load_in_full(tmp_path_factory, changes):
-    payload = bytearray(sections_of(small_file())[layout.WEIGHTS].payload)
+    payload = bytearray(sections_of(small_file())[sections.WEIGHTS].payload)
     for what, place, byte in changes:
         place %= len(payload)
         if what == "set":
@@ -629,7 +629,7 @@ def test_tensors_that_are_not_those_of_the_model_are_refused(tmp_path):
     assert_same(model.get_weights(), before)
 
 
-@pytest.mark.parametrize("kind", [layout.FINGERPRINT, layout.WEIGHTS])
+@pytest.mark.parametrize("kind", [sections.FINGERPRINT, sections.WEIGHTS])
 def test_a_file_without_one_of_its_sections_is_refused(tmp_path, kind):
     path = tmp_path / "a.dwtz"
     path.write_bytes(forged(without=kind))
@@ -644,9 +644,9 @@ def cached_load(path):
 
 def test_an_architecture_of_another_model_is_refused(tmp_path):
     path = tmp_path / "a.dwtz"
-    sections = sections_of(small_file())
-    other = container.Section(layout.ARCHITECTURE, architecture.encode(network()), optional=True)
-    path.write_bytes(container.pack([*list(sections.values())[:2], other]))
+    parts = sections_of(small_file())
+    other = container.Section(sections.ARCHITECTURE, architecture.encode(network()), optional=True)
+    path.write_bytes(container.pack([*list(parts.values())[:2], other]))
     with pytest.raises(CodecError, match="belongs to another architecture"):
         artifact.load_compressed(path)
 
