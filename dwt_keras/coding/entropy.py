@@ -1,9 +1,11 @@
 """Entropy coding of sparse whole numbers: the levels of quantised coefficients.
 
-Every level is coded as bits (`levels`), each with a probability that adapts (`models`), in an order
-that lets it look at what has been coded before it (`grid`). Nothing about the statistics is in the
-data but the number of non-zeros and, in one byte, their mean magnitude; the decoder learns as the
-encoder did.
+There are two coders, and a tensor has the one that suits it. Both code a level as bits, each with a
+probability that adapts (`models`), in an order that lets them look at what has been coded before
+(`grid`). One mixes many contexts (`levels`), which pays where most levels are zero; the other looks
+at the expected size alone (`dense`), which is several times faster and as good where many are not
+zero. Nothing about the statistics is in the data but the number of non-zeros and, in one byte,
+their mean magnitude; the decoder learns as the encoder did.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dwt_keras import checks
-from dwt_keras.coding import fields, models
+from dwt_keras.coding import dense, fields, models
 from dwt_keras.coding import levels as coded_levels
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.coding.grid import Grid, Rows, rows
@@ -24,16 +26,24 @@ from dwt_keras.coding.quantizer import LARGEST_LEVEL
 Array = npt.NDArray[Any]
 Levels = npt.NDArray[np.int32]
 
+MIXED, DENSE = 0, 1  # The coders.
+
+# Mixing takes several times as long, and is not even tried on tensors that are large and have so
+# large a share of non-zeros; where it is, it must make the data this much smaller.
+_LARGE, _MANY = 1 << 15, 0.25
+_WORTH_THE_TIME = 0.996
+
 # Of 65536. Slots that begin with probability one would be beyond the table of logarithms.
 _LEAST_SHARE, _LARGEST_SHARE = 4, 65535
 
 
-def encode(levels: Levels, grid: Grid) -> bytes:
+def encode(levels: Levels, grid: Grid, coder: int | None = None) -> bytes:
     """Codes whole numbers.
 
     Args:
         levels: int32, as many as the grid has; magnitudes up to 2^24 - 1.
         grid: How they lie.
+        coder: MIXED or DENSE; None for the one that suits them.
 
     Returns:
         The bytes; empty if all are zero.
@@ -55,14 +65,25 @@ def encode(levels: Levels, grid: Grid) -> bytes:
     values = np.zeros((grid.rows + 1, units + 2), np.int32)
     values[:-1, 2:] = levels.reshape(-1, units)[order.order]
     mean = int(np.abs(levels).sum(dtype=np.int64)) * 16 // count
-    header = fields.Writer()
-    header.unsigned(count)
     scale = min(int(np.searchsorted(models.MEANS, mean)), 255)
+    if coder is not None:
+        return _coded(coder, values, order, grid, count, scale)
+    found = _coded(DENSE, values, order, grid, count, scale)
+    if levels.size >= _LARGE and count >= _MANY * levels.size:
+        return found
+    mixed = _coded(MIXED, values, order, grid, count, scale)
+    return mixed if len(mixed) < _WORTH_THE_TIME * len(found) else found
+
+
+def _coded(coder: int, values: Array, order: Rows, grid: Grid, count: int, scale: int) -> bytes:
+    header = fields.Writer()
+    header.unsigned(2 * count + coder)
     header.raw(bytes([scale]))
-    room = levels.size // 8 + 2 * count + 2 * coded_levels.ROOM * units
+    least = dense.ROOM if coder == DENSE else coded_levels.ROOM
+    room = math.prod(grid.shape) // 8 + 2 * count + 2 * least * grid.shape[3]
     while True:
         data = np.zeros(room, np.uint8)
-        size = _code(False, values, order, grid, count, scale, data)
+        size = _code(False, coder, values, order, grid, count, scale, data)
         if size >= 0:
             return header.to_bytes() + data[:size].tobytes()
         room *= 2
@@ -93,14 +114,15 @@ def decode(data: bytes | memoryview, grid: Grid) -> Levels:
     if not len(data):
         return found.reshape(grid.shape)
     reader = fields.Reader(data)
-    count = reader.unsigned("the number of non-zeros", limit=found.size)
+    both = reader.unsigned("the number of non-zeros", limit=2 * found.size + 1)
+    count, coder = both >> 1, both & 1
     if count == 0:
         raise CodecError("the levels have bytes, and yet no non-zero")
     scale = reader.raw(1, "the mean magnitude")[0]
     order = rows(grid)
     values = np.zeros((grid.rows + 1, units + 2), np.int32)
     coded = np.frombuffer(reader.raw(reader.left), np.uint8).copy()
-    used = _code(True, values, order, grid, count, scale, coded)
+    used = _code(True, coder, values, order, grid, count, scale, coded)
     # A decoder reads ahead, and zeros at the end are left out.
     if coded.size > used:
         raise CodecError("the levels have more bytes than they need")
@@ -114,6 +136,7 @@ def decode(data: bytes | memoryview, grid: Grid) -> Levels:
 
 def _code(
     decoding: bool,
+    coder: int,
     values: Array,
     order: Rows,
     grid: Grid,
@@ -121,8 +144,12 @@ def _code(
     scale: int,
     data: Array,
 ) -> int:
-    mean = int(models.MEANS[scale])
-    share = min(max(65536 * count // math.prod(grid.shape), _LEAST_SHARE), _LARGEST_SHARE)
+    mean, size = int(models.MEANS[scale]), math.prod(grid.shape)
+    if coder == DENSE:
+        of_all = max(mean * (dense.ONE // 16) * count // size, 1)
+        tables = (dense.LOGARITHMS, dense.STEP, dense.MEAN_STEP)
+        return int(dense.code_rows(decoding, values, order.looks_at, of_all, data, *tables))
+    share = min(max(65536 * count // size, _LEAST_SHARE), _LARGEST_SHARE)
     places, channels = grid.shape[0] * grid.shape[1], grid.shape[2]
     channel = order.channel
     if places == 1:

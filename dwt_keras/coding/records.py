@@ -98,10 +98,12 @@ class Record:
         Raises:
             CodecError: If there are not as many in all.
         """
-        if self.kept == LEVELS:  # They begin with it; decoding checks that it is so.
-            most = math.prod(self.shape)
-            reader = Reader(self.data)
-            return reader.unsigned("the number of non-zeros", limit=most) if self.data else 0
+        if self.kept == LEVELS:
+            if not self.data:
+                return 0
+            # They begin with twice the number; decoding checks that it is so.
+            most = 2 * math.prod(self.shape) + 1
+            return Reader(self.data).unsigned("the number of non-zeros", limit=most) // 2
         found = np.frombuffer(self.data, self.kept_dtype.newbyteorder("<"))
         return int(np.count_nonzero(found))
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwt_keras.checks import ArgumentError
-from dwt_keras.coding import entropy, models
+from dwt_keras.coding import dense, entropy, models
 from dwt_keras.coding import levels as coded_levels
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.coding.grid import Block, Grid
@@ -22,6 +22,7 @@ from dwt_keras.wavelet.blocks import subbands
 
 LARGEST = entropy.LARGEST_LEVEL
 GUARD = 4096
+CODERS = (entropy.MIXED, entropy.DENSE, None)
 
 
 def blocks_of(height, width, depth):
@@ -51,12 +52,13 @@ def tensors(draw, **sizes):
 
 
 def check(levels, grid):
-    """Codes levels and asserts that they come back; returns the bytes."""
-    data = entropy.encode(levels, grid)
-    assert isinstance(data, bytes)
-    again = entropy.decode(data, grid)
-    assert (again.dtype, again.shape) == (np.dtype(np.int32), grid.shape)
-    np.testing.assert_array_equal(again, levels)
+    """Codes levels with each coder and asserts that they come back; returns the chosen bytes."""
+    for coder in CODERS:
+        data = entropy.encode(levels, grid, coder)
+        assert isinstance(data, bytes)
+        again = entropy.decode(data, grid)
+        assert (again.dtype, again.shape) == (np.dtype(np.int32), grid.shape)
+        np.testing.assert_array_equal(again, levels)
     return data
 
 
@@ -89,25 +91,28 @@ def laplacian(rng, shape, scale):
 
 @pytest.fixture
 def guarded(monkeypatch):
-    """Puts bytes around the array that the compiled loops write to; returns how they do."""
-    original = coded_levels.code_rows
+    """Puts bytes around the arrays that the compiled loops write to; returns how they do."""
     sizes = []
 
-    def code_rows(*arguments):
-        bound = inspect.signature(original.py_func).bind(*arguments)
-        data = bound.arguments["data"]
-        around = np.full(data.size + 2 * GUARD, 0xA5, np.uint8)
-        inside = around[GUARD : GUARD + data.size]
-        inside[:] = data
-        bound.arguments["data"] = inside
-        size = original(*bound.args)
-        data[:] = inside
-        assert (around[:GUARD] == 0xA5).all()
-        assert (around[GUARD + data.size :] == 0xA5).all()
-        sizes.append((size, data.size))
-        return size
+    def guard(original):
+        def code_rows(*arguments):
+            bound = inspect.signature(original.py_func).bind(*arguments)
+            data = bound.arguments["data"]
+            around = np.full(data.size + 2 * GUARD, 0xA5, np.uint8)
+            inside = around[GUARD : GUARD + data.size]
+            inside[:] = data
+            bound.arguments["data"] = inside
+            size = original(*bound.args)
+            data[:] = inside
+            assert (around[:GUARD] == 0xA5).all()
+            assert (around[GUARD + data.size :] == 0xA5).all()
+            sizes.append((size, data.size))
+            return size
 
-    monkeypatch.setattr(coded_levels, "code_rows", code_rows)
+        return code_rows
+
+    for module in (coded_levels, dense):
+        monkeypatch.setattr(module, "code_rows", guard(module.code_rows))
     return sizes
 
 
@@ -115,13 +120,16 @@ def guarded(monkeypatch):
 def in_python():
     """Has the compiled loops run as plain Python, where every index and overflow is checked."""
 
-    def code_rows(decoding, values, *others):
-        # As Python's numbers truth values add up, as they do in compiled code.
-        numbers = values.astype(object)
-        with np.errstate(all="raise"):
-            size = original(decoding, numbers, *others)
-        values[:] = numbers
-        return size
+    def checked(original):
+        def code_rows(decoding, values, *others):
+            # As Python's numbers truth values add up, as they do in compiled code.
+            numbers = values.astype(object)
+            with np.errstate(all="raise"):
+                size = original(decoding, numbers, *others)
+            values[:] = numbers
+            return size
+
+        return code_rows
 
     with pytest.MonkeyPatch.context() as patch:
         for path, module in list(sys.modules.items()):
@@ -129,8 +137,8 @@ def in_python():
                 for name, function in list(vars(module).items()):
                     if hasattr(function, "py_func"):
                         patch.setattr(module, name, function.py_func)
-        original = coded_levels.code_rows
-        patch.setattr(coded_levels, "code_rows", code_rows)
+        for module in (coded_levels, dense):
+            patch.setattr(module, "code_rows", checked(module.code_rows))
         yield
 
 
@@ -225,14 +233,19 @@ def test_the_costliest_levels_have_room(kind, units, guarded):
 def test_what_does_not_fit_is_coded_again_with_more_room(guarded):
     levels = hostile("any", 65536, np.random.default_rng(2))
     grid = Grid((1, 1, 16384, 4))
-    check(levels.reshape(grid.shape), grid)
-    assert guarded[0][0] == -1
-    assert len(guarded) > 2
+    levels = levels.reshape(grid.shape)
+    for coder in (entropy.MIXED, entropy.DENSE):
+        guarded.clear()
+        data = entropy.encode(levels, grid, coder)
+        assert guarded[0][0] == -1
+        assert len(guarded) > 1
+        np.testing.assert_array_equal(entropy.decode(data, grid), levels)
 
 
 @pytest.mark.parametrize("level", [LARGEST + 1, -LARGEST - 1, 2**31 - 1, -(2**31) + 1, -(2**31)])
 def test_a_level_above_the_limit_is_refused_before_anything_is_coded(level, monkeypatch):
-    monkeypatch.setattr(coded_levels, "code_rows", None)
+    for module in (coded_levels, dense):
+        monkeypatch.setattr(module, "code_rows", None)
     levels = np.array([0, 1, level, 5], np.int32).reshape(1, 1, 2, 2)
     with pytest.raises(ArgumentError) as refusal:
         entropy.encode(levels, Grid(levels.shape))
@@ -277,69 +290,99 @@ def fixed(shape):
     ).reshape(shape)
 
 
+# Levels, the depth of their pyramid, and the bytes of the two coders.
 GOLDEN = {
     "one level": (
         np.array([[[[-3]]]], np.int32),
         0,
-        "011a29",
+        "021a29",
+        "031a10",
     ),
     "rows without places": (
         fixed((1, 1, 6, 7)),
         0,
-        "15ffa26e3df883f51addd50948af15f56a5b7dbeb1157f5d029c75945a0c190d2a6df5c384d88c33",
+        "2affa26e3df883f51addd50948af15f56a5b7dbeb1157f5d029c75945a0c190d2a6df5c384d88c33",
+        "2bffffffffd7fffffef4dfa0b0f0052fc1c0ff802988522750d3e78502ffffffffee2b24"
+        "2901c4127b39a799912485728502c2af22f327e36d8d0044d8591a791b61b980b10b0743"
+        "ef321b8a07ca441aaf95bffd91",
     ),
     "places": (
         fixed((3, 3, 2, 5)),
         0,
-        "2dffa26e3df8842e79807f22a2e7b4ce270c8d411dd02e16025f8ee01aaf8d780fc0cc65"
+        "5affa26e3df8842e79807f22a2e7b4ce270c8d411dd02e16025f8ee01aaf8d780fc0cc65"
         "cf3c13942a004d92e20542395db35e0e677008995333cba7001c4603b94e05e0deeb1b7f"
         "8b0459",
+        "5bffffffffd7fffffef4dfa0dba605a4ee367c10cd6a0bfb7c00ba9700ffffffffb60ede"
+        "c8d089656fc0d19d3e07efb384f7c7f6e3c3500470cec1638435e29deef5df5d172f5f25"
+        "222bb55958f15fcd0242ea31e945c7c92a20ce343af414c1cfd691f45307c0045808ffff"
+        "fffffaf8da2fb7718d03725f0404b24d33f287dc85894f0ec11768733ecc14a45df4855e"
+        "7b2b838720155909ca0008f2b4a1bf56366e8671878c9444d031121e531713703c9a9614"
+        "37e1a3",
     ),
     "a pyramid": (
         fixed((5, 6, 2, 3)),
         2,
-        "57ff9ee9ba380a06a2ec11e853caae87e08ea2413c8b35f6d84f51ad119655f49c3b4ff6"
-        "19358c3355bacfc73738b188f76748618734ce6b97ca2234a1de8b3a2639688481f6b24c"
-        "ea895ca8e004d4789df616627cc5f6053e0baaba345ed3c6aa95fcbcc5401c72d5e45a7f"
-        "3d238b9bff959d5d271f6cc4a27e2ffab43de328dc7051121a",
+        "ae01ff9ee9ba380a06a2ec11e853caae87e08ea2413c8b35f6d84f51ad119655f49c3b4f"
+        "f619358c3355bacfc73738b188f76748618734ce6b97ca2234a1de8b3a2639688481f6b2"
+        "4cea895ca8e004d4789df616627cc5f6053e0baaba345ed3c6aa95fcbcc5401c72d5e45a"
+        "7f3d238b9bff959d5d271f6cc4a27e2ffab43de328dc7051121a",
+        "af01ffffffffd7fffffe3b0d274fb47f5886f3d0b6b07c26b11fc68f337f702afa2193d0"
+        "1e89106d92b55dbb47a0b5c60307da929139060501ffffffffff110d7459df9efad493fd"
+        "060805ec6468c81d20097af3ee1dae81dce9b544c17fb8df48d93b73efcd389ae3e1c641"
+        "26e4e289c0ad3a7b25d7d73e0707fffc6e1d67cc6a1e9cc40600d3ede8a0d4c55d04feb8"
+        "5aff873e55b6b2a9cf37525c8908ffffffe5f249512bcbaf0302ff0e4ae89181071d42ad"
+        "447dcfd62989257cbdce0603ffffc7f6cf5efc6ae3e03d44d0ed27fbec53b12d04d7c304"
+        "fbc0a694a868cdb851c1fb95db16cd09bd03ffffcc572116fd567b7c086ac0b367d23bfc"
+        "91fa2a01fffffffffedfde8606a604cee5cd49fd0ad7a0e05223d10f27b7cbe91d57495a"
+        "4e295ac385c091a4786b0560d273d4793b3f41bdb1ea20cd985c38f4b9c0608e07f72229"
+        "83987359acbdf212483e58881c197dfa05fffffb57ea04a2da668e8cfafa915e000d9e3d"
+        "1a139e3c513b1b8f",
     ),
     "a pyramid of one channel": (
         fixed((7, 1, 1, 6)),
         3,
-        "15ffa26e3df883f51addd50948aed3921c11214ef3da35017a49c04fe2384ea1c95d2e308db5257db3",
+        "2affa26e3df883f51addd50948aed3921c11214ef3da35017a49c04fe2384ea1c95d2e308db5257db3",
+        "2bffffffffd7fffffef4dfa0b0f0052fc1c1027656a8d1815c24040502ffffffffdc5648"
+        "45517e2ea408ff866328eedb1085d3da6882d8627145b5323f30888180979b528ffdc3cc"
+        "785aaa538c1ac17fda61b4b811",
     ),
 }
 
 
+LONG = (
+    (2908, "a24b145a277dd41f", "0cf7569c4d97619c"),
+    (3421, "a34b1492f8a9aa0b", "065c1463d4924019"),
+)
+
+
 @pytest.mark.parametrize("name", GOLDEN)
-def test_the_bytes_are_those_of_version_1(name):
-    levels, depth, expected = GOLDEN[name]
+@pytest.mark.parametrize("coder", [entropy.MIXED, entropy.DENSE])
+def test_the_bytes_are_those_of_version_1(name, coder):
+    levels, depth, *expected = GOLDEN[name]
     grid = Grid(levels.shape, blocks_of(*levels.shape[:2], depth) if depth else ())
-    assert entropy.encode(levels, grid).hex() == expected
-    np.testing.assert_array_equal(entropy.decode(bytes.fromhex(expected), grid), levels)
+    assert entropy.encode(levels, grid, coder).hex() == expected[coder]
+    np.testing.assert_array_equal(entropy.decode(bytes.fromhex(expected[coder]), grid), levels)
 
 
-def test_many_levels_give_the_bytes_of_version_1():
+@pytest.mark.parametrize("coder", [entropy.MIXED, entropy.DENSE])
+def test_many_levels_give_the_bytes_of_version_1(coder):
     # Long enough for every slot to have counted to its limit.
     levels = fixed((6, 6, 8, 64))
     levels[np.abs(levels) > 40] = 0
     levels[:, :, 3] = 0
-    data = check(levels, Grid(levels.shape, blocks_of(6, 6, 2)))
-    assert (len(data), data[:8].hex(), data[-8:].hex()) == (
-        2908,
-        "d125145a277dd41f",
-        "0cf7569c4d97619c",
-    )
+    data = entropy.encode(levels, Grid(levels.shape, blocks_of(6, 6, 2)), coder)
+    assert (len(data), data[:8].hex(), data[-8:].hex()) == LONG[coder]
 
 
 @settings(deadline=None, max_examples=40)
 @given(tensors(least=1, most=3, units=4))
 def test_plain_python_codes_the_same_bytes(tensor):
     levels, grid = tensor
-    data = entropy.encode(levels, grid)
-    with in_python():
-        assert entropy.encode(levels, grid) == data
-        np.testing.assert_array_equal(entropy.decode(data, grid), levels)
+    for coder in CODERS:
+        data = entropy.encode(levels, grid, coder)
+        with in_python():
+            assert entropy.encode(levels, grid, coder) == data
+            np.testing.assert_array_equal(entropy.decode(data, grid), levels)
 
 
 # Size.
@@ -418,7 +461,7 @@ def test_any_bytes_are_levels_or_refused(data, grid):
 @given(tensors(most=3, units=6), st.data())
 def test_damaged_bytes_are_levels_or_refused(tensor, draw):
     levels, grid = tensor
-    data = bytearray(entropy.encode(levels, grid))
+    data = bytearray(entropy.encode(levels, grid, draw.draw(st.sampled_from(CODERS))))
     kind = draw.draw(st.sampled_from(["cut", "flip", "append", "other grid"]))
     if kind == "cut":
         del data[draw.draw(st.integers(0, len(data))) :]
@@ -437,7 +480,8 @@ def test_damaged_bytes_are_levels_or_refused(tensor, draw):
 def test_any_bytes_stay_within_every_array_and_give_the_same_in_plain_python(
     count, mean, data, grid
 ):
-    data = bytes([1 + count % math.prod(grid.shape), mean]) + data
+    # Both coders, and numbers of non-zeros that there can be.
+    data = bytes([2 + count % (2 * math.prod(grid.shape)), mean]) + data
 
     def outcome():
         try:
@@ -450,7 +494,7 @@ def test_any_bytes_stay_within_every_array_and_give_the_same_in_plain_python(
     assert outcome() == expected
 
 
-@pytest.mark.parametrize("count", [0, 1, 8, 9])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 16, 17, 18])
 @pytest.mark.parametrize("mean", [0, 1, 255])
 @pytest.mark.parametrize("byte", [0, 1, 127, 255])
 def test_every_first_byte_stays_within_every_array(count, mean, byte):
@@ -458,19 +502,20 @@ def test_every_first_byte_stays_within_every_array(count, mean, byte):
         check_damaged(bytes([count, mean]) + bytes([byte]) * 12, Grid((1, 2, 2, 2)))
 
 
-def test_another_number_of_non_zeros_is_refused():
+@pytest.mark.parametrize("coder", [entropy.MIXED, entropy.DENSE])
+def test_another_number_of_non_zeros_is_refused(coder):
     levels = fixed((3, 3, 2, 5))
     grid = Grid(levels.shape)
-    data = entropy.encode(levels, grid)
-    assert data[0] == np.count_nonzero(levels)
-    for count in range(1, 91):
-        if count != data[0]:
+    data = entropy.encode(levels, grid, coder)
+    assert data[0] == 2 * np.count_nonzero(levels) + coder < 128
+    for count in range(1, 64):
+        if count != data[0] // 2:
             with pytest.raises(CodecError, match=r"non-zero|more bytes|larger"):
-                entropy.decode(bytes([count]) + data[1:], grid)
-    with pytest.raises(CodecError, match=r"91 is above the limit of 90$"):
-        entropy.decode(b"\x5b" + data[1:], grid)
+                entropy.decode(bytes([2 * count + coder]) + data[1:], grid)
+    with pytest.raises(CodecError, match=r"182 is above the limit of 181$"):
+        entropy.decode(b"\xb6\x01" + data[1:], grid)
     with pytest.raises(CodecError, match=r"^the levels have bytes, and yet no non-zero$"):
-        entropy.decode(b"\0" + data[1:], grid)
+        entropy.decode(bytes([coder]) + data[1:], grid)
 
 
 def test_bytes_that_the_levels_do_not_need_are_refused():
@@ -484,7 +529,7 @@ def test_bytes_that_the_levels_do_not_need_are_refused():
             entropy.decode(data + b"\xff" * more, grid)
 
 
-@pytest.mark.parametrize("data", [b"\x01", b"\x03", b"\xff"])
+@pytest.mark.parametrize("data", [b"\x02", b"\x03", b"\xff"])
 def test_a_single_byte_is_refused(data):
     with pytest.raises(CodecError, match=r"was expected at byte"):
         entropy.decode(data, flat(3))
@@ -494,13 +539,13 @@ def test_a_single_byte_is_refused(data):
 def test_an_empty_grid_has_no_bytes(shape):
     assert entropy.decode(b"", Grid(shape)).shape == shape
     for data in (b"\x01", b"\x01\x02", bytes(40)):
-        with pytest.raises(CodecError, match=r"above the limit of 0|no non-zero"):
+        with pytest.raises(CodecError, match=r"above the limit of 1|no non-zero"):
             entropy.decode(data, Grid(shape))
 
 
 def test_a_decoded_level_above_the_limit_is_refused():
     with pytest.raises(CodecError, match=rf"^a level is larger than {LARGEST}$"):
-        entropy.decode(b"\x01\xff", Grid((1, 1, 8, 8)))
+        entropy.decode(b"\x02\xff", Grid((1, 1, 8, 8)))
 
 
 # Tables.

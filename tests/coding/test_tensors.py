@@ -292,8 +292,8 @@ def test_payloads_by_hand_are_read_where_they_are_right():
         (payload(2, rest=level_fields(-0.5)), "a: the step must not be negative; it is -0.5"),
         (payload(2, rest=level_fields(np.nan)), "the step of a was expected .* nan is not finite"),
         (payload(2, rest=level_fields(np.inf)), "the step of a was expected .* inf is not finite"),
-        (payload(2, rest=level_fields(data=b"\x01")), "the mean magnitude was expected at byte 1"),
-        (payload(2, rest=level_fields(data=b"\x01" * 99)), "the levels have more bytes than they"),
+        (payload(2, rest=level_fields(data=b"\x02")), "the mean magnitude was expected at byte 1"),
+        (payload(2, rest=level_fields(data=b"\x02" * 99)), "the levels have more bytes than they"),
         (
             payload(2, rest=level_fields(wavelet="morl", unflattened=(2,))),
             "^a: there is no wavelet morl$",
