@@ -103,8 +103,22 @@ def decode(data: bytes | memoryview, grids: Grids, value_bytes: int) -> list[Ten
     Raises:
         CodecError: If the payload is none of this format, or exceeds the limit.
     """
+    return decoded(records.read(data, value_bytes), grids, value_bytes)
+
+
+def decoded(found: Sequence[Record], grids: Grids, value_bytes: int) -> list[Tensor]:
+    """The tensors of records that have been read.
+
+    Args:
+        found: What `records.read` returned.
+        grids: As for `decode`.
+        value_bytes: As for `decode`.
+
+    Raises:
+        CodecError: If the coded values are damaged, or decoding them takes too much memory.
+    """
     most = max(_WORKING_SHARE * value_bytes, _LEAST_WORKING)
-    return [_decoded(record, grids, most) for record in records.read(data, value_bytes)]
+    return [_decoded(record, grids, most) for record in found]
 
 
 def _write_values(writer: Writer, tensor: Tensor, values: Array) -> None:

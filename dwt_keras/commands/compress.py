@@ -37,8 +37,8 @@ def run(source: str, target: str, settings: CompressSettings) -> None:
             dataset = data.load(DataSettings(settings.dataset, settings.data_dir))
 
     command_line.load_tensorflow()
-    from dwt_keras.compression import artifact
-    from dwt_keras.views import contents
+    from dwt_keras.compression import artifact, sections
+    from dwt_keras.views import contents, tables
 
     model = networks.load_archive(source)
     network = networks.of_model(model, source) if dataset is not None else None
@@ -46,10 +46,10 @@ def run(source: str, target: str, settings: CompressSettings) -> None:
     kernels = artifact.find_kernels(model, settings.wavelet, settings.level, settings.axes)
     _save(model, Path(target), kernels, settings, network, dataset)
 
-    print(contents.table(contents.read(Path(target), networks.limits(trusted=True))))
+    print(contents.table(sections.read(Path(target), networks.limits(trusted=True))))
     print()
-    size, archive = Path(target).stat().st_size, Path(source).stat().st_size
-    print(f"{target}: {size:,} bytes, {100 * size / archive:.1f} % of {source}")
+    size, whole = Path(target).stat().st_size, 4 * model.count_params()
+    print(f"{target}: {size:,} bytes, {tables.percent(size / whole)} of the weights as float32")
     if network and dataset and before:
         artifact.load_compressed_weights(target, model)
         after = networks.score(network, dataset)

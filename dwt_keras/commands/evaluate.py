@@ -23,7 +23,7 @@ def run(source: str, settings: EvaluateSettings) -> None:
     """
     from dwt_keras.training import data
 
-    networks.check_network(source)
+    networks.check_network(source, settings.trusted)
     with command_line.native_messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(DataSettings(str(settings.dataset), settings.data_dir))
     command_line.load_tensorflow()

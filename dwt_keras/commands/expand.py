@@ -23,7 +23,7 @@ def run(source: str, target: str, settings: ExpandSettings) -> None:
     Raises:
         UserError: If a file is none that goes; nothing is written then.
     """
-    networks.check_compact(source)
+    networks.open_compact(source, settings.trusted)
     is_archive = Path(target).suffix == networks.ARCHIVE
     networks.check_target(target, networks.ARCHIVE, "", source=source)
     if not is_archive and Path(target).exists():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dwt_keras.commands import networks
 from dwt_keras.settings.commands import InspectSettings
 from dwt_keras.views import contents
@@ -19,5 +17,4 @@ def run(source: str, settings: InspectSettings) -> None:
     Raises:
         CodecError: If it is none, or damaged.
     """
-    networks.check_compact(source)
-    print(contents.table(contents.read(Path(source), networks.limits(settings.trusted))))
+    print(contents.table(networks.open_compact(source, settings.trusted)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from dwt_keras import checks
 from dwt_keras.coding import container
+from dwt_keras.compression import sections
 
 if TYPE_CHECKING:
     from dwt_keras.training.data import Dataset
@@ -57,14 +58,15 @@ def check_archive(path: str) -> None:
         )
 
 
-def check_compact(path: str) -> None:
-    """Checks that there is a file that may be a compact one.
+def open_compact(path: str, trusted: bool) -> sections.Opened:
+    """Opens a compact file, without loading TensorFlow or decoding it.
 
     Raises:
-        UserError: If it is missing.
+        UserError: If it is missing, or anything else.
     """
     if not Path(path).is_file():
         raise checks.UserError(f"{path}: must be a {COMPACT} file; there is no file of that name")
+    return sections.read(Path(path), limits(trusted))
 
 
 def check_target(path: str, *suffixes: str, source: str) -> None:
@@ -110,7 +112,7 @@ def load_compact(path: str, trusted: bool) -> Any:
     return artifact.load_compressed(path, limits(trusted))
 
 
-def check_network(path: str) -> None:
+def check_network(path: str, trusted: bool) -> None:
     """Checks, without loading TensorFlow, that a path may be that of a network.
 
     Raises:
@@ -120,7 +122,9 @@ def check_network(path: str) -> None:
         return
     if Path(path).suffix == ARCHIVE:
         check_archive(path)
-    elif not Path(path).is_file():
+    elif Path(path).is_file():
+        open_compact(path, trusted)
+    else:
         raise checks.UserError(
             f"{path}: must be a {COMPACT} or {ARCHIVE} file, or the folder of a SavedModel "
             "(serving/1 of a run)"

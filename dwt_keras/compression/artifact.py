@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import math
 import os
 from collections.abc import Sequence
@@ -138,18 +139,22 @@ def load_compressed(
         CodecError: If it is no compact file, is damaged, exceeds the limits or has no architecture.
         OSError: If it cannot be read.
     """
-    parts, found = layout.read(Path(path), limits)
-    if sections.ARCHITECTURE not in parts:
-        raise CodecError(
-            f"{path}: holds weights alone; load them into their model with load_compressed_weights"
+    file = sections.read(Path(path), limits)
+    if sections.ARCHITECTURE not in file.parts:
+        raise file.refusal(
+            "holds weights alone; load them into their model with load_compressed_weights"
         )
-    try:
-        # A model has these parameters, and the states of random layers, which are not in a file.
-        most = sum(math.prod(tensor.shape) for tensor in found)
-        model = architecture.decode(parts[sections.ARCHITECTURE], most + _SPARE, limits)
-    except CodecError as error:
-        raise CodecError(f"{path}: {error}") from None
-    _set(model, parts, found, path)
+    # A model has these parameters, and the states of random layers, which are not in a file.
+    most = sum(math.prod(record.shape) for record in file.records) + _SPARE
+    # Decoding is compiled code that lets others run: Keras builds the model in the meantime.
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        weights = other.submit(layout.weights, file)
+        try:
+            model = architecture.decode(file.parts[sections.ARCHITECTURE], most, limits)
+        except CodecError as error:
+            raise file.refusal(error) from None
+        _check_fit(model, file)
+        packing.set_all(model, weights.result())
     return model
 
 
@@ -167,8 +172,9 @@ def load_compressed_weights(
         CodecError: As `load_compressed`, or if the file belongs to another architecture.
         OSError: If it cannot be read.
     """
-    parts, found = layout.read(Path(path), limits)
-    _set(model, parts, found, path)
+    file = sections.read(Path(path), limits)
+    _check_fit(model, file)
+    packing.set_all(model, layout.weights(file))
 
 
 def encode(
@@ -206,28 +212,22 @@ def _one_of(**given: Any) -> None:
 
 def _check_readable(data: bytes, limits: container.Limits) -> None:
     try:
-        layout.decode(data, limits)
+        layout.decoded(sections.opened(data, limits))
     except CodecError as error:
         raise checks.ArgumentError(
             "limits", f"would make readers refuse the file of {len(data)} bytes: {error}"
         ) from None
 
 
-def _set(
-    model: Any,
-    parts: dict[int, bytes],
-    found: Sequence[tensors.Tensor],
-    path: str | os.PathLike[str],
-) -> None:
-    if parts[sections.FINGERPRINT] != architecture.fingerprint(model):
-        raise CodecError(f"{path}: belongs to another architecture than {model.name!r}")
+def _check_fit(model: Any, file: sections.Opened) -> None:
+    if file.parts[sections.FINGERPRINT] != architecture.fingerprint(model):
+        raise file.refusal(f"belongs to another architecture than {model.name!r}")
     wanted = list(packing.variables(model).values())
-    if len(found) != len(wanted):
-        raise CodecError(f"{path}: has {len(found)} tensors, the model {len(wanted)}")
-    for tensor, variable in zip(found, wanted, strict=True):
-        if tensor.shape != tuple(variable.shape) or tensor.dtype != np.dtype(variable.dtype):
-            raise CodecError(
-                f"{path}: {tensor.name} is {tensor.dtype} {tensor.shape}, the model's "
+    if len(file.records) != len(wanted):
+        raise file.refusal(f"has {len(file.records)} tensors, the model {len(wanted)}")
+    for record, variable in zip(file.records, wanted, strict=True):
+        if record.shape != tuple(variable.shape) or record.dtype != np.dtype(variable.dtype):
+            raise file.refusal(
+                f"{record.name} is {record.dtype} {record.shape}, the model's "
                 f"{variable.path} {variable.dtype} {tuple(variable.shape)}"
             )
-    packing.assign(model, found)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dwt_keras.coding import container, grid, quantizer, tensors
+from dwt_keras.coding import grid, quantizer, tensors
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.coding.records import Transform
 from dwt_keras.compression import sections
@@ -21,37 +20,25 @@ from dwt_keras.wavelet import basis, blocks, families
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def read(
-    path: Path, limits: container.Limits = container.LIMITS
-) -> tuple[dict[int, bytes], list[tensors.Tensor]]:
-    """Reads a file: the payloads of its sections by their kinds, and its tensors.
-
-    Args:
-        path: The file.
-        limits: How much it may make the reader do.
+def decoded(file: sections.Opened) -> list[tensors.Tensor]:
+    """The tensors of a file.
 
     Raises:
-        CodecError: If it is no compact file, is damaged, or exceeds the limits.
-        OSError: If it cannot be read.
+        CodecError: If one is damaged, or needs more memory than the limit.
     """
-    data = sections.file_bytes(path, limits)
     try:
-        return decode(data, limits)
+        return tensors.decoded(file.records, grid_of, file.value_bytes)
     except CodecError as error:
-        raise CodecError(f"{path}: {error}") from None
+        raise file.refusal(error) from None
 
 
-def decode(
-    data: bytes, limits: container.Limits = container.LIMITS
-) -> tuple[dict[int, bytes], list[tensors.Tensor]]:
-    """What `read` returns, from the bytes of a file.
+def weights(file: sections.Opened) -> list[Array]:
+    """The tensors of a file as a model gets them.
 
     Raises:
-        CodecError: As `read`.
+        CodecError: As `decoded`.
     """
-    found = sections.split(data, limits)
-    values = limits.values_of(len(data))
-    return found, tensors.decode(found[sections.WEIGHTS], grid_of, values)
+    return [restored(tensor) for tensor in decoded(file)]
 
 
 def restored(tensor: tensors.Tensor) -> Array:

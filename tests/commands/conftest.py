@@ -1,0 +1,29 @@
+"""A small network that knows the digits a little, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import pytest
+
+from dwt_keras.settings import DataSettings, TrainingSettings
+from dwt_keras.training import data, models
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Dataset:
+    return data.load(DataSettings())
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory, digits: data.Dataset) -> Path:
+    """A .keras file of an mlp, trained for a moment, with its optimizer's state."""
+    keras.utils.set_random_seed(1)
+    settings = TrainingSettings(hidden_units=(24,), learning_rate=0.01)
+    model = models.build(settings, digits.input_shape, digits.classes)
+    models.compile_model(model, settings)
+    model.fit(digits.train_images, digits.train_labels, epochs=3, verbose=0)
+    path = tmp_path_factory.mktemp("archive") / "model.keras"
+    model.save(path)
+    return path
