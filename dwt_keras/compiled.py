@@ -29,6 +29,18 @@ def compiled(function: Function) -> Function:
     return cast(Function, made)
 
 
+def inlined(function: Function) -> Function:
+    """Compiles a function into each compiled function that calls it.
+
+    For short ones that are called for every number: passing an array costs seven arguments.
+    """
+    try:
+        made: Any = numba.njit(function, cache=True, nogil=True, forceinline=True)
+    except RuntimeError:  # As above.
+        made = numba.njit(function, nogil=True, forceinline=True)
+    return cast(Function, made)
+
+
 def in_parallel(work: Callable[[int, int], None], count: int, least: int = 1) -> None:
     """Calls `work(first, last)` on ranges that together cover 0 to count, one on each core.
 

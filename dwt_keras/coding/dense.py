@@ -17,7 +17,7 @@ import numpy.typing as npt
 from dwt_keras.coding import models
 from dwt_keras.coding.grid import LEFT, UP
 from dwt_keras.coding.models import Whole, code, updated
-from dwt_keras.compiled import compiled
+from dwt_keras.compiled import compiled, inlined
 
 Array = npt.NDArray[Any]
 
@@ -105,7 +105,7 @@ def code_rows(
     return state[models.POSITION] if decoding else models.finish(state, data)
 
 
-@compiled
+@inlined
 def _logarithm(mean: Whole, logarithms: Array) -> Whole:
     """Four times the logarithm to base 2, rounded down."""
     shifted = 0
@@ -115,7 +115,7 @@ def _logarithm(mean: Whole, logarithms: Array) -> Whole:
     return logarithms[mean] + shifted
 
 
-@compiled
+@inlined
 def _code_size(
     state: Array,
     data: Array,
@@ -156,7 +156,7 @@ def _code_size(
     return min(found, _TOO_LARGE)
 
 
-@compiled
+@inlined
 def _code_bit(
     state: Array,
     data: Array,
@@ -173,6 +173,6 @@ def _code_bit(
     return bit
 
 
-@compiled
+@inlined
 def _sign(x: Whole) -> Whole:
     return 1 if x > 0 else -1 if x < 0 else 0

@@ -30,7 +30,7 @@ MIXED, DENSE = 0, 1  # The coders.
 
 # Mixing takes several times as long, and is not even tried on tensors that are large and have so
 # large a share of non-zeros; where it is, it must make the data this much smaller.
-_LARGE, _MANY = 1 << 15, 0.25
+_LARGE, _MANY = 1 << 11, 0.25
 _WORTH_THE_TIME = 0.996
 
 # Of 65536. Slots that begin with probability one would be beyond the table of logarithms.
@@ -168,8 +168,6 @@ def _code(
             share,
             65536 - 65536 * 16 // mean if mean > 16 else 600,
             data,
-            models.SQUASH,
-            models.STRETCH,
             coded_levels.STEPS,
             coded_levels.SIGNIFICANCE.copy(),
             coded_levels.OTHERS.copy(),

@@ -2,7 +2,8 @@
 
 The magnitude is coded in unary up to 14 and from there on in the exponential code of Golomb. The
 probability of each bit is mixed from those of several contexts: what its neighbours in the grid
-are, its row, its unit, and so on.
+are, its row, its unit. More contexts (which neighbours exactly, the unit within the channel) were
+tried and gave nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dwt_keras.coding.grid import (
 )
 from dwt_keras.coding.magnitudes import coarse, code_size, mean
 from dwt_keras.coding.models import Whole, code, mixed, updated
-from dwt_keras.compiled import compiled
+from dwt_keras.compiled import compiled, inlined
 
 Array = npt.NDArray[Any]
 
@@ -43,17 +44,14 @@ STEPS = np.stack(
             (9, 250),  # 0: magnitudes of the nearest neighbours
             (39, 250),  # 1: the row
             (8, 110),  # 2: the unit within the block
-            (6, 250),  # 3: which neighbours are not zero
-            (3, 250),  # 4: the unit within the channel
-            (3, 254),  # 5: everything
-            (4, 225),  # 6: the unit
-            (7, 250),  # 7: the unit at the place
-            (4, 225),  # 8: signs
-            (9, 250),  # 9: magnitudes
+            (4, 225),  # 3: the unit, where there is one channel
+            (7, 250),  # 4: the unit at the place, where there are several
+            (4, 225),  # 5: signs
+            (9, 250),  # 6: magnitudes
         )
     ]
 )
-SIGNIFICANCE = np.array([18, 46, 8, 20, 10, -35, 15], np.int64) * 655
+SIGNIFICANCE = np.array([18, 46, 8, 15], np.int64) * 655
 _SIGN = np.array([-14, 49, 16, 10, -2, 23, 2, 0], np.int64) * 655
 _MAGNITUDE = (
     np.array(
@@ -72,6 +70,7 @@ _SUFFIX = np.array([65536, 0, 0, 0, 0, 0, 0, 0], np.int64)
 OTHERS = np.concatenate([_SIGN, *_MAGNITUDE, _PREFIX, _SUFFIX])
 _RATE, _BOOST, _SIGN_RATE = 3, 60000, 67
 
+_ROUND = 1 << 19
 _BLOCKS = 8  # Finer ones share slots.
 # Bytes that one level can take at the most, with every bit at the least probability that there is.
 ROOM = 160
@@ -92,8 +91,6 @@ def code_rows(
     share: Whole,
     more: Whole,
     data: Array,
-    squash: Array,
-    stretch: Array,
     step: Array,
     weights: Array,
     other_weights: Array,
@@ -108,22 +105,19 @@ def code_rows(
     initial = np.int32(share << 14)
     near = np.full((_BLOCKS, 16), initial, np.int32)
     by_unit = np.full((_BLOCKS, units), initial, np.int32)
-    pattern = np.full(256, initial, np.int32)
-    by_channel = np.full((channels, units), initial, np.int32)
     by_place = np.full((places, units), initial, np.int32)
     by_row = np.full(count, initial, np.int32)
-    every = initial
     signs = np.full(512 + count + (channels + places) * units, models.HALF, np.int32)
     sizes = np.full(4096, models.HALF, np.int32)
     sizes[: magnitudes.UNARY] = np.int32(more << 14)
     row_sum, row_count = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
     unit_sum, unit_count = np.zeros(units, np.int64), np.zeros(units, np.int64)
-    learned = np.zeros((16, 7), np.int64)
-    stretched = np.zeros(7, np.int64)
-    slots = np.zeros(7, np.int32)
+    learned = np.zeros((16, 4), np.int64)
+    near_step, row_step, unit_step = step[0], step[1], step[2]
+    near_w, row_w, unit_w, place_w = weights[0], weights[1], weights[2], weights[3]
     scratch = np.zeros(8, np.int64)
     places_in = np.zeros(8, np.int64)
-    place_step = step[7] if channels > 1 else step[6]
+    place_step = step[4] if channels > 1 else step[3]
     for row in range(count):
         if not decoding and state[models.POSITION] + ROOM * units > len(data):
             return -1
@@ -137,56 +131,45 @@ def code_rows(
         block = min(blocks[row], _BLOCKS - 1)
         channel = channels_of[row]
         place = places_of[row] if channels > 1 else 0
-        row_slot = _start_of_row(look, by_row, count, every)
+        row_slot = _start_of_row(look, by_row, row, initial)
         rate = _RATE + _RATE * _BOOST // (_BOOST // 4 + row * units + 1)
         near_here, unit_here = near[block], by_unit[block]
-        channel_here, place_here = by_channel[channel], by_place[place]
+        place_here = by_place[place]
         for unit in range(units):
             u = unit + 2
             a, b, e = abs(up[u]), abs(left[u]), abs(parent[u])
             nearest = (min(a, 2) + min(b, 2)) * 3 + min(e, 2)
-            which = (
-                (a != 0)
-                | (b != 0) << 1
-                | (up_left[u] != 0) << 2
-                | (up_right[u] != 0) << 3
-                | (e != 0) << 4
-                | ((up_up[u] | left_left[u]) != 0) << 5
-                | (before[u] != 0) << 6
-                | (after[u] != 0) << 7
-            )
             busy = 2 * (a + b + e) + abs(up_left[u]) + abs(up_right[u]) + abs(up_up[u])
             busy += abs(left_left[u]) + abs(before[u]) + abs(after[u])
-            first = near_here[nearest]
-            slots[0] = first
-            slots[1] = row_slot
-            slots[2] = _or_first(unit_here[unit], first)
-            slots[3] = _or_first(pattern[which], first)
-            slots[4] = _or_first(channel_here[unit], first)
-            slots[5] = every
-            slots[6] = _or_first(place_here[unit], first)
+            near_slot = near_here[nearest]
+            unit_slot = _or_first(unit_here[unit], near_slot)
+            place_slot = _or_first(place_here[unit], near_slot)
+            near_t = np.int64(models.STRETCH[near_slot >> 16])
+            row_t = np.int64(models.STRETCH[row_slot >> 16])
+            unit_t = np.int64(models.STRETCH[unit_slot >> 16])
+            place_t = np.int64(models.STRETCH[place_slot >> 16])
             special = learned[min(busy, 15)]
-            total = np.int64(0)
-            for i in range(7):
-                stretched[i] = np.int64(stretch[slots[i] >> 16])
-                total += (weights[i] + special[i]) * stretched[i]
+            total = (near_w + special[0]) * near_t + (row_w + special[1]) * row_t
+            total += (unit_w + special[2]) * unit_t + (place_w + special[3]) * place_t
             logit: Whole = min(max(total >> 16, -_LIMIT), _LIMIT)
-            probability = np.int64(squash[logit + _LIMIT])
+            probability = np.int64(models.SQUASH[logit + _LIMIT])
             bit = code(state, data, 1 if here[u] != 0 else 0, probability, decoding)
             error = ((bit << 16) - probability) * rate
+            near_w += (near_t * error + _ROUND) >> 20
+            row_w += (row_t * error + _ROUND) >> 20
+            unit_w += (unit_t * error + _ROUND) >> 20
+            place_w += (place_t * error + _ROUND) >> 20
             # What is learned for one kind of neighbourhood is learned at half the rate.
-            half_error = error >> 1
-            for i in range(7):
-                weights[i] += (stretched[i] * error + (1 << 19)) >> 20
-                special[i] += (stretched[i] * half_error + (1 << 19)) >> 20
+            error >>= 1
+            special[0] += (near_t * error + _ROUND) >> 20
+            special[1] += (row_t * error + _ROUND) >> 20
+            special[2] += (unit_t * error + _ROUND) >> 20
+            special[3] += (place_t * error + _ROUND) >> 20
             goal = (bit << 22) - bit
-            near_here[nearest] = updated(slots[0], goal, step[0])
-            row_slot = updated(slots[1], goal, step[1])
-            unit_here[unit] = updated(slots[2], goal, step[2])
-            pattern[which] = updated(slots[3], goal, step[3])
-            channel_here[unit] = updated(slots[4], goal, step[4])
-            every = updated(slots[5], goal, step[5])
-            place_here[unit] = updated(slots[6], goal, place_step)
+            near_here[nearest] = updated(near_slot, goal, near_step)
+            row_slot = updated(row_slot, goal, row_step)
+            unit_here[unit] = updated(unit_slot, goal, unit_step)
+            place_here[unit] = updated(place_slot, goal, place_step)
             if bit:
                 # Sign.
                 balance = 2 * (_sign(up[u]) + _sign(left[u])) + _sign(up_left[u])
@@ -207,9 +190,7 @@ def code_rows(
                     places_in,
                     7 if channels > 1 else 6,
                     other_weights[:8],
-                    step[8],
-                    squash,
-                    stretch,
+                    step[5],
                     scratch,
                     _SIGN_RATE,
                 )
@@ -233,9 +214,7 @@ def code_rows(
                     sizes,
                     places_in,
                     other_weights[8:],
-                    step[9],
-                    squash,
-                    stretch,
+                    step[6],
                     scratch,
                     16 + (coarse(a + b) * 7 + min(e, 6)) * 16,
                     1024 + min(of_row, 15) * 16,
@@ -254,24 +233,24 @@ def code_rows(
 
 
 @compiled
-def _start_of_row(look: Array, by_row: Array, count: Whole, every: Whole) -> Whole:
-    """A row's slot starts as the mean of those of the rows that it looks at, or as that of all."""
+def _start_of_row(look: Array, by_row: Array, row: Whole, initial: Whole) -> Whole:
+    """A row's slot starts as the mean of those of the rows that it looks at, or as the last one."""
     total, known = np.int64(0), 0
     for i in _ROW_STARTS:
-        if look[i] < count:
+        if look[i] < len(by_row):
             total += by_row[look[i]] >> 8
             known += 1
     if known:
         return np.int32(((total // known) << 8) | 1)
-    return np.int32((every & _CLEAR) | 1)
+    return np.int32(((by_row[row - 1] if row else initial) & _CLEAR) | 1)
 
 
-@compiled
+@inlined
 def _or_first(slot: Whole, first: Whole) -> Whole:
     """A slot, or where it has not been used yet the first one, as if it had not been used."""
     return first & _CLEAR if slot & _COUNT == 0 else slot
 
 
-@compiled
+@inlined
 def _sign(x: Whole) -> Whole:
     return (x > 0) - (x < 0)

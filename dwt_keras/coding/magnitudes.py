@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 
 from dwt_keras.coding.models import Whole, code, mixed
-from dwt_keras.compiled import compiled
+from dwt_keras.compiled import inlined
 
 Array = npt.NDArray[Any]
 
@@ -16,7 +16,7 @@ _LONGEST_PREFIX = 24
 _RATE = 24
 
 
-@compiled
+@inlined
 def code_size(
     state: Array,
     data: Array,
@@ -26,8 +26,6 @@ def code_size(
     places: Array,
     weights: Array,
     step: Array,
-    squash: Array,
-    stretch: Array,
     scratch: Array,
     neighbours: int,
     of_row: int,
@@ -53,8 +51,6 @@ def code_size(
             6,
             weights[8 * min(ones, 3) :],
             step,
-            squash,
-            stretch,
             scratch,
             _RATE,
         )
@@ -75,8 +71,6 @@ def code_size(
             2,
             weights[32:],
             step,
-            squash,
-            stretch,
             scratch,
             _RATE,
         )
@@ -98,8 +92,6 @@ def code_size(
                 1,
                 weights[40:],
                 step,
-                squash,
-                stretch,
                 scratch,
                 0,
             )
@@ -109,13 +101,13 @@ def code_size(
     return UNARY + number
 
 
-@compiled
+@inlined
 def mean(total: Whole, count: Whole) -> Whole:
     """A mean, rounded; 0 of nothing."""
     return (2 * total + count) // (2 * count) if count else 0
 
 
-@compiled
+@inlined
 def coarse(size: Whole) -> Whole:
     """One of seven classes of a sum of two magnitudes."""
     if size < 4:

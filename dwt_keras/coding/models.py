@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dwt_keras.compiled import compiled
+from dwt_keras.compiled import compiled, inlined
 
 Array = npt.NDArray[Any]
 Whole = Any  # A whole number in compiled code, Python's or NumPy's.
@@ -89,7 +89,7 @@ def start(state: Array, data: Array, decoding: bool) -> None:
         state[POSITION] = _STATE_BYTES
 
 
-@compiled
+@inlined
 def code(state: Array, data: Array, bit: Whole, probability: Whole, decoding: bool) -> Whole:
     """Codes one bit; the interval is divided at the probability that it is one, of 65536."""
     low, high, value, position = state[LOW], state[HIGH], state[VALUE], state[POSITION]
@@ -133,7 +133,7 @@ def finish(state: Array, data: Array) -> Whole:
     return position
 
 
-@compiled
+@inlined
 def updated(slot: Whole, goal: Whole, step: Array) -> Whole:
     """A slot after one more bit; the goal is 0 or 2^22 - 1."""
     count = slot & COUNT
@@ -142,7 +142,7 @@ def updated(slot: Whole, goal: Whole, step: Array) -> Whole:
     return np.int32((probability << 8) | (count + (count < COUNT)))
 
 
-@compiled
+@inlined
 def mixed(
     state: Array,
     data: Array,
@@ -153,8 +153,6 @@ def mixed(
     count: int,
     weights: Array,
     step: Array,
-    squash: Array,
-    stretch: Array,
     stretched: Array,
     rate: int,
 ) -> int:
@@ -169,10 +167,10 @@ def mixed(
         if slot & COUNT == 0 and i > 0:
             slot = first & ~np.int32(COUNT)
             slots[places[i]] = slot
-        stretched[i] = np.int64(stretch[slot >> 16])
+        stretched[i] = np.int64(STRETCH[slot >> 16])
         total += weights[i] * stretched[i]
     logit: Whole = min(max(total >> 16, -LIMIT), LIMIT)
-    probability = np.int64(squash[logit + LIMIT])
+    probability = np.int64(SQUASH[logit + LIMIT])
     bit = code(state, data, bit, probability, decoding)
     error = ((bit << 16) - probability) * rate
     goal = (bit << 22) - bit

@@ -301,7 +301,7 @@ GOLDEN = {
     "rows without places": (
         fixed((1, 1, 6, 7)),
         0,
-        "2affa26e3df883f51addd50948af15f56a5b7dbeb1157f5d029c75945a0c190d2a6df5c384d88c33",
+        "2aff9c53d3fc785fd4ceb70d94aa3b638cb6cf3058f19d7604220b939e0d2d0def2773b5c68d6d17",
         "2bffffffffd7fffffef4dfa0b0f0052fc1c0ff802988522750d3e78502ffffffffee2b24"
         "2901c4127b39a799912485728502c2af22f327e36d8d0044d8591a791b61b980b10b0743"
         "ef321b8a07ca441aaf95bffd91",
@@ -309,9 +309,9 @@ GOLDEN = {
     "places": (
         fixed((3, 3, 2, 5)),
         0,
-        "5affa26e3df8842e79807f22a2e7b4ce270c8d411dd02e16025f8ee01aaf8d780fc0cc65"
-        "cf3c13942a004d92e20542395db35e0e677008995333cba7001c4603b94e05e0deeb1b7f"
-        "8b0459",
+        "5aff9c53d3fc788ca78d07dbe6276c4daca501639fdb25362e098e79317e668060029897"
+        "f0a5a45bbdaa8c99f6ba7ed2d240a34983afca5179626badd44d80e3c3062217827972f9"
+        "e7d7c1",
         "5bffffffffd7fffffef4dfa0dba605a4ee367c10cd6a0bfb7c00ba9700ffffffffb60ede"
         "c8d089656fc0d19d3e07efb384f7c7f6e3c3500470cec1638435e29deef5df5d172f5f25"
         "222bb55958f15fcd0242ea31e945c7c92a20ce343af414c1cfd691f45307c0045808ffff"
@@ -322,10 +322,10 @@ GOLDEN = {
     "a pyramid": (
         fixed((5, 6, 2, 3)),
         2,
-        "ae01ff9ee9ba380a06a2ec11e853caae87e08ea2413c8b35f6d84f51ad119655f49c3b4f"
-        "f619358c3355bacfc73738b188f76748618734ce6b97ca2234a1de8b3a2639688481f6b2"
-        "4cea895ca8e004d4789df616627cc5f6053e0baaba345ed3c6aa95fcbcc5401c72d5e45a"
-        "7f3d238b9bff959d5d271f6cc4a27e2ffab43de328dc7051121a",
+        "ae01ff98958aa09b30df11fbcdcd0e01850d581c597e2a32526b57ce83ab6462792bc95c"
+        "59bbbc503e3c20143a82cb8f39517f9abf0354c453753e0639a87efb7d99bcd6fcb22bd0"
+        "fa5e10287a7d4042ba26fa69f8bda341a32256f154f9c33a7ae12d88c7bcc08e60f00930"
+        "7402c5cdfc7e824ab6ea211b73b1345afce09c31ed7cc5c7b6",
         "af01ffffffffd7fffffe3b0d274fb47f5886f3d0b6b07c26b11fc68f337f702afa2193d0"
         "1e89106d92b55dbb47a0b5c60307da929139060501ffffffffff110d7459df9efad493fd"
         "060805ec6468c81d20097af3ee1dae81dce9b544c17fb8df48d93b73efcd389ae3e1c641"
@@ -341,7 +341,7 @@ GOLDEN = {
     "a pyramid of one channel": (
         fixed((7, 1, 1, 6)),
         3,
-        "2affa26e3df883f51addd50948aed3921c11214ef3da35017a49c04fe2384ea1c95d2e308db5257db3",
+        "2aff9c53d3fc785fd4ceb70d94aa1fa7d58acef07d24666af9ed2f2876b7dedea29307fdcd11a30404",
         "2bffffffffd7fffffef4dfa0b0f0052fc1c1027656a8d1815c24040502ffffffffdc5648"
         "45517e2ea408ff866328eedb1085d3da6882d8627145b5323f30888180979b528ffdc3cc"
         "785aaa538c1ac17fda61b4b811",
@@ -350,7 +350,7 @@ GOLDEN = {
 
 
 LONG = (
-    (2908, "a24b145a277dd41f", "0cf7569c4d97619c"),
+    (3167, "a24b1454856a0f8b", "9af393d1eb9bc180"),
     (3421, "a34b1492f8a9aa0b", "065c1463d4924019"),
 )
 
