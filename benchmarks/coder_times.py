@@ -1,0 +1,133 @@
+"""How fast files are coded, decoded and loaded: coder.py's last two tables."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import coder_bytes
+import coder_sets
+from coder_sets import Set
+
+from dwt_keras import compiled, load_compressed, save_compressed
+from dwt_keras.coding import container, tensors
+from dwt_keras.compression import architecture, artifact, packing
+from dwt_keras.views.summary import table
+
+BARS = {"encode": 10.0, "decode": 40.0}
+LOADED_SETS = ("mlp-haar-95", "cnn-haar-95")
+
+
+def speed(sets: dict[str, Set], repetitions: int) -> str:
+    """The table of speeds on one core, in float32 weights."""
+    rows = [("set", "MB", "encode, MB/s", "decode, MB/s")]
+    slowest = dict.fromkeys(BARS, math.inf)
+    with one_core():
+        for name, found in sets.items():
+            data = coder_bytes.file_of(found)
+            megabytes = 4e-6 * coder_sets.weights(found)
+            seconds = turns([encoding(found), decoding(data)], repetitions)
+            rates = [megabytes / min(each) for each in seconds]
+            for kind, rate in zip(BARS, rates, strict=True):
+                slowest[kind] = min(slowest[kind], rate)
+            rows.append((name, f"{megabytes:.3f}", *(f"{rate:.1f}" for rate in rates)))
+    rows.append(("slowest", "", *(f"{rate:.1f}" for rate in slowest.values())))
+    rows.append(("bar", "", *(f"{bar:.0f}" for bar in BARS.values())))
+    return table(rows, right_from=1)
+
+
+def encoding(found: Set) -> Callable[[], Any]:
+    return lambda: tensors.encode(found, packing.grid_of)
+
+
+def decoding(data: bytes) -> Callable[[], Any]:
+    return lambda: [packing.restored(tensor) for tensor in coder_sets.decoded(data)]
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Keeps this process on one core, and tells the compiled loops."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    compiled.threads.cache_clear()
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+        compiled.threads.cache_clear()
+
+
+def turns(runs: list[Callable[[], Any]], repetitions: int) -> list[list[float]]:
+    """Seconds of each run, taken in turns after one that is not counted."""
+    seconds: list[list[float]] = [[] for _ in runs]
+    for _ in range(repetitions + 1):
+        for run, spent in zip(runs, seconds, strict=True):
+            started = time.perf_counter()
+            run()
+            spent.append(time.perf_counter() - started)
+    return [spent[1:] for spent in seconds]
+
+
+def loading(cache: Path, repetitions: int) -> str:
+    """The table of seconds until a model is there, and how they are spent."""
+    import keras
+
+    rows = [
+        (
+            "network",
+            "weights",
+            "load_compressed, ms",
+            "load_model, ms",
+            "ratio, fastest",
+            "ratio, medians",
+            "model, ms",
+            "weights, ms",
+        )
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for network in LOADED_SETS:
+            coder_sets.network(cache, network).save(folder / f"{network}.keras")
+            coder_sets.write_network(cache, network, folder / f"{network}.dwtz")
+        model = keras.applications.MobileNetV2(weights=None)
+        model.save(folder / "MobileNetV2.keras")
+        save_compressed(model, folder / "MobileNetV2.dwtz", distortion=1e-3)
+        for network in (*LOADED_SETS, "MobileNetV2"):
+            rows.append((network, *load_row(folder / network, repetitions)))
+    return table(rows, right_from=1)
+
+
+def load_row(path: Path, repetitions: int) -> list[str]:
+    """Times PATH.dwtz against PATH.keras."""
+    import keras
+
+    compact, whole = path.with_suffix(".dwtz"), path.with_suffix(".keras")
+    data = compact.read_bytes()
+    built = next(s.payload for s in container.unpack(data) if s.kind == artifact.ARCHITECTURE)
+    weights = load_compressed(compact).count_params()
+    ours, theirs, model, values = turns(
+        [
+            lambda: load_compressed(compact),
+            # The model comes uncompiled from both.
+            lambda: keras.models.load_model(whole, compile=False),
+            lambda: architecture.decode(built),
+            decoding(data),
+        ],
+        repetitions,
+    )
+    return [
+        f"{weights:,}",
+        f"{1e3 * min(ours):.1f}",
+        f"{1e3 * min(theirs):.1f}",
+        f"{min(ours) / min(theirs):.2f}",
+        f"{statistics.median(ours) / statistics.median(theirs):.2f}",
+        f"{1e3 * min(model):.1f}",
+        f"{1e3 * min(values):.1f}",
+    ]
