@@ -41,8 +41,11 @@ def main() -> None:
     parts = options.parts.split(",")
     if unknown := set(parts) - set(PARTS):
         raise SystemExit(f"--parts takes {', '.join(PARTS)}; given {', '.join(sorted(unknown))}")
-    epochs = {"mlp": options.mlp_epochs, "cnn": options.cnn_epochs}
-    sets = coder_sets.trained(options.cache, options.data_dir, epochs)
+    trainings = {
+        "mlp": coder_sets.Training(options.mlp_epochs),
+        "cnn": coder_sets.Training(options.cnn_epochs, options.cnn_images),
+    }
+    sets = coder_sets.trained(options.cache, options.data_dir, trainings)
     if options.mtcnn_dir is None:
         print("no --mtcnn_dir: its sets are left out")
     else:
@@ -66,6 +69,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--mlp_epochs", type=int, default=15)
     parser.add_argument("--cnn_epochs", type=int, default=4)
+    parser.add_argument("--cnn_images", type=int, help="of each of its epochs; default all")
     parser.add_argument("--repetitions", type=int, default=9, help="of each timing")
     return parser.parse_args()
 

@@ -46,28 +46,41 @@ def trained_names() -> list[str]:
     ]
 
 
-def trained(cache: Path, data_dir: str | None, epochs: dict[str, int]) -> dict[str, Set]:
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How long a model is trained.
+
+    Attributes:
+        epochs: Number of epochs.
+        images: Images of each; None for all 55,000.
+    """
+
+    epochs: int
+    images: int | None = None
+
+
+def trained(cache: Path, data_dir: str | None, trainings: dict[str, Training]) -> dict[str, Set]:
     """The sets of trained networks by name; networks that the cache lacks are trained.
 
     Args:
         cache: Folder of NAME.npz (the set) and NAME.keras (the run's network).
         data_dir: Folder of Fashion-MNIST's IDX files; None lets Keras download them.
-        epochs: How long to train each model.
+        trainings: How long to train each model.
     """
     cache.mkdir(parents=True, exist_ok=True)
     found = {}
     for name in trained_names():
         path = cache / f"{name}.npz"
         if not path.exists():
-            train(name, cache, data_dir, epochs[name.split("-")[0]])
+            train(name, cache, data_dir, trainings[name.split("-")[0]])
         found[name] = load(path)
     return found
 
 
-def train(name: str, cache: Path, data_dir: str | None, epochs: int) -> None:
+def train(name: str, cache: Path, data_dir: str | None, training: Training) -> None:
     """Trains the network of a set and puts its files into the cache."""
     from dwt_keras.settings import Settings
-    from dwt_keras.training import run
+    from dwt_keras.training import data, run
 
     model, basis, zeros = name.split("-")
     with tempfile.TemporaryDirectory() as folder:
@@ -77,13 +90,19 @@ def train(name: str, cache: Path, data_dir: str | None, epochs: int) -> None:
                 **BASES[basis],
                 "model": model,
                 "threshold": int(zeros) / 100,
-                "epochs": epochs,
+                "epochs": training.epochs,
                 "save_dir": folder,
                 **({"data_dir": data_dir} if data_dir else {}),
             }
         )
+        dataset = data.load(settings.data)
+        dataset = dataclasses.replace(
+            dataset,
+            train_images=dataset.train_images[: training.images],
+            train_labels=dataset.train_labels[: training.images],
+        )
         with contextlib.redirect_stdout(io.StringIO()):
-            result = run.run(settings)
+            result = run.run(settings, dataset)
         shutil.copy(result.folder / "model.keras", cache / f"{name}.keras")
         # Last of all: what has an npz is complete.
         save(cache / f"{name}.npz", kernels(decoded((result.folder / "model.dwtz").read_bytes())))

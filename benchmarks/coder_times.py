@@ -14,6 +14,7 @@ from typing import Any
 
 import coder_bytes
 import coder_sets
+import numpy as np
 from coder_sets import Set
 
 from dwt_keras import compiled, load_compressed, save_compressed
@@ -23,6 +24,7 @@ from dwt_keras.views.summary import table
 
 BARS = {"encode": 10.0, "decode": 40.0}
 LOADED_SETS = ("mlp-haar-95", "cnn-haar-95")
+MOBILENET_ZEROS = (0.0, 0.95)
 
 
 def speed(sets: dict[str, Set], repetitions: int) -> str:
@@ -104,18 +106,30 @@ def loading(cache: Path, repetitions: int) -> str:
             coder_sets.network(cache, network).save(folder / f"{network}.keras")
             coder_sets.write_network(cache, network, folder / f"{network}.dwtz")
         model = keras.applications.MobileNetV2(weights=None)
-        model.save(folder / "MobileNetV2.keras")
-        save_compressed(model, folder / "MobileNetV2.dwtz", distortion=1e-3)
-        for network in (*LOADED_SETS, "MobileNetV2"):
-            rows.append((network, *load_row(folder / network, repetitions)))
+        for zeros in MOBILENET_ZEROS:
+            network = f"MobileNetV2, {100 * zeros:.0f} % zeros"
+            prune(model, zeros)
+            model.save(folder / f"{network}.keras")
+            save_compressed(model, folder / f"{network}.dwtz", distortion=1e-3)
+        for path in sorted(folder.glob("*.dwtz")):
+            rows.append((path.stem, *load_row(path, repetitions)))
     return table(rows, right_from=1)
 
 
-def load_row(path: Path, repetitions: int) -> list[str]:
-    """Times PATH.dwtz against PATH.keras."""
+def prune(model: Any, zeros: float) -> None:
+    """Sets the smallest weights of each kernel to zero."""
+    for variable in model.weights:
+        if len(variable.shape) > 1:
+            values = np.asarray(variable)
+            sizes = np.abs(values)
+            variable.assign(np.where(sizes < np.quantile(sizes, zeros), 0.0, values))
+
+
+def load_row(compact: Path, repetitions: int) -> list[str]:
+    """Times a file .dwtz against its neighbour .keras."""
     import keras
 
-    compact, whole = path.with_suffix(".dwtz"), path.with_suffix(".keras")
+    whole = compact.with_suffix(".keras")
     data = compact.read_bytes()
     built = next(s.payload for s in container.unpack(data) if s.kind == artifact.ARCHITECTURE)
     weights = load_compressed(compact).count_params()
