@@ -15,8 +15,8 @@ import numpy as np
 from coder_sets import Set
 
 from dwt_keras.coding import container, entropy, tensors
-from dwt_keras.compression import artifact, packing
-from dwt_keras.views.summary import table
+from dwt_keras.compression import layout
+from dwt_keras.views.tables import table
 
 BARS = {"weights alone": 150, "with architecture": 400}
 OVERHEAD_SETS = ("mlp-haar-95", "mlp-none-95")
@@ -76,15 +76,15 @@ def geometric_mean(ratios: list[float]) -> float:
 
 def file_of(found: Set) -> bytes:
     """A file of weights alone that holds these tensors."""
-    payload = tensors.encode(found, packing.grid_of)
+    payload = tensors.encode(found, layout.grid_of)
     # The fingerprint is of a model that has nothing else: eight bytes, whatever they are.
-    fingerprint = container.Section(artifact.FINGERPRINT, bytes(8))
-    return container.pack([fingerprint, container.Section(artifact.WEIGHTS, payload)])
+    fingerprint = container.Section(layout.FINGERPRINT, bytes(8))
+    return container.pack([fingerprint, container.Section(layout.WEIGHTS, payload)])
 
 
 def dwtz_size(found: Set) -> int:
     data = file_of(found)
-    check("dwtz", found, {tensor.name: tensor.levels for tensor in coder_sets.decoded(data)})
+    check("dwtz", found, {tensor.name: tensor.levels for tensor in layout.decode(data)[1]})
     return len(data)
 
 
@@ -171,7 +171,7 @@ def overhead(cache: Path) -> str:
                     cache, name, path, with_architecture=kind == "with architecture"
                 )
                 file = path.read_bytes()
-            levels, values = payload(coder_sets.decoded(file))
+            levels, values = payload(layout.decode(file)[1])
             rows.append(
                 (
                     f"{name}, {kind}",
@@ -192,6 +192,6 @@ def payload(found: Set) -> tuple[int, int]:
         if tensor.values is not None:
             values += tensor.values.nbytes
         else:
-            grid = packing.grid_of(tensor.shape, tensor.transform)
+            grid = layout.grid_of(tensor.shape, tensor.transform)
             levels += len(entropy.encode(tensor.levels, grid))
     return levels, values

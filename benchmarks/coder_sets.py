@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from dwt_keras.coding import container, quantizer, tensors
-from dwt_keras.compression import artifact, packing
+from dwt_keras import save_compressed
+from dwt_keras.coding import quantizer, tensors
+from dwt_keras.compression import layout
 
 COMMON = {
     "dataset": "fashion_mnist",
@@ -105,14 +106,8 @@ def train(name: str, cache: Path, data_dir: str | None, training: Training) -> N
             result = run.run(settings, dataset)
         shutil.copy(result.folder / "model.keras", cache / f"{name}.keras")
         # Last of all: what has an npz is complete.
-        save(cache / f"{name}.npz", kernels(decoded((result.folder / "model.dwtz").read_bytes())))
+        save(cache / f"{name}.npz", kernels(layout.read(result.folder / "model.dwtz")[1]))
     print(f"trained {name}: test accuracy {result.metrics['test_accuracy']:.4f}", flush=True)
-
-
-def decoded(data: bytes) -> Set:
-    """All tensors of a file."""
-    payload = next(s.payload for s in container.unpack(data) if s.kind == artifact.WEIGHTS)
-    return tensors.decode(payload, packing.grid_of, container.LIMITS.value_bytes)
 
 
 def kernels(found: Set) -> Set:
@@ -132,7 +127,7 @@ def write_network(cache: Path, name: str, path: Path, *, with_architecture: bool
 
     The run's own file is not kept: a later version of the coder might not read it.
     """
-    artifact.save_compressed(
+    save_compressed(
         network(cache, name),
         path,
         step=load(cache / f"{name}.npz")[0].step,

@@ -18,9 +18,9 @@ import numpy as np
 from coder_sets import Set
 
 from dwt_keras import compiled, load_compressed, save_compressed
-from dwt_keras.coding import container, tensors
-from dwt_keras.compression import architecture, artifact, packing
-from dwt_keras.views.summary import table
+from dwt_keras.coding import tensors
+from dwt_keras.compression import architecture, layout
+from dwt_keras.views.tables import table
 
 BARS = {"encode": 10.0, "decode": 40.0}
 LOADED_SETS = ("mlp-haar-95", "cnn-haar-95")
@@ -49,11 +49,11 @@ def speed(sets: dict[str, Set], repetitions: int) -> str:
 
 
 def encoding(found: Set) -> Callable[[], Any]:
-    return lambda: tensors.encode(found, packing.grid_of)
+    return lambda: tensors.encode(found, layout.grid_of)
 
 
 def decoding(data: bytes) -> Callable[[], Any]:
-    return lambda: [packing.restored(tensor) for tensor in coder_sets.decoded(data)]
+    return lambda: [layout.restored(tensor) for tensor in layout.decode(data)[1]]
 
 
 @contextlib.contextmanager
@@ -131,14 +131,14 @@ def load_row(compact: Path, repetitions: int) -> list[str]:
 
     whole = compact.with_suffix(".keras")
     data = compact.read_bytes()
-    built = next(s.payload for s in container.unpack(data) if s.kind == artifact.ARCHITECTURE)
+    built = layout.decode(data)[0][layout.ARCHITECTURE]
     weights = load_compressed(compact).count_params()
     ours, theirs, model, values = turns(
         [
             lambda: load_compressed(compact),
             # The model comes uncompiled from both.
             lambda: keras.models.load_model(whole, compile=False),
-            lambda: architecture.decode(built),
+            lambda: architecture.decode(built, 1 << 30),
             decoding(data),
         ],
         repetitions,
