@@ -15,7 +15,7 @@ import numpy as np
 from coder_sets import Set
 
 from dwt_keras.coding import container, entropy, tensors
-from dwt_keras.compression import layout
+from dwt_keras.compression import layout, sections
 from dwt_keras.views.tables import table
 
 BARS = {"weights alone": 150, "with architecture": 400}
@@ -78,8 +78,8 @@ def file_of(found: Set) -> bytes:
     """A file of weights alone that holds these tensors."""
     payload = tensors.encode(found, layout.grid_of)
     # The fingerprint is of a model that has nothing else: eight bytes, whatever they are.
-    fingerprint = container.Section(layout.FINGERPRINT, bytes(8))
-    return container.pack([fingerprint, container.Section(layout.WEIGHTS, payload)])
+    fingerprint = container.Section(sections.FINGERPRINT, bytes(8))
+    return container.pack([fingerprint, container.Section(sections.WEIGHTS, payload)])
 
 
 def dwtz_size(found: Set) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from dwt_keras import save_compressed
-from dwt_keras.coding import quantizer, tensors
+from dwt_keras.coding import quantizer, records, tensors
 from dwt_keras.compression import layout
 
 COMMON = {
@@ -168,10 +168,10 @@ def load(path: Path) -> Set:
         ]
 
 
-def _transform(about: dict[str, Any] | None) -> tensors.Transform | None:
+def _transform(about: dict[str, Any] | None) -> records.Transform | None:
     if about is None:
         return None
-    return tensors.Transform(
+    return records.Transform(
         about["wavelet"],
         about["level"],
         tuple(about["axes"]),

@@ -19,7 +19,7 @@ from coder_sets import Set
 
 from dwt_keras import compiled, load_compressed, save_compressed
 from dwt_keras.coding import tensors
-from dwt_keras.compression import architecture, layout
+from dwt_keras.compression import architecture, layout, sections
 from dwt_keras.views.tables import table
 
 BARS = {"encode": 10.0, "decode": 40.0}
@@ -131,7 +131,7 @@ def load_row(compact: Path, repetitions: int) -> list[str]:
 
     whole = compact.with_suffix(".keras")
     data = compact.read_bytes()
-    built = layout.decode(data)[0][layout.ARCHITECTURE]
+    built = layout.decode(data)[0][sections.ARCHITECTURE]
     weights = load_compressed(compact).count_params()
     ours, theirs, model, values = turns(
         [
