@@ -84,7 +84,8 @@ def file_of(found: Set) -> bytes:
 
 def dwtz_size(found: Set) -> int:
     data = file_of(found)
-    check("dwtz", found, {tensor.name: tensor.levels for tensor in layout.decode(data)[1]})
+    decoded = layout.decoded(sections.opened(data))
+    check("dwtz", found, {tensor.name: tensor.levels for tensor in decoded})
     return len(data)
 
 
@@ -171,7 +172,7 @@ def overhead(cache: Path) -> str:
                     cache, name, path, with_architecture=kind == "with architecture"
                 )
                 file = path.read_bytes()
-            levels, values = payload(layout.decode(file)[1])
+            levels, values = payload(layout.decoded(sections.opened(file)))
             rows.append(
                 (
                     f"{name}, {kind}",

@@ -21,7 +21,7 @@ import numpy as np
 
 from dwt_keras import save_compressed
 from dwt_keras.coding import quantizer, records, tensors
-from dwt_keras.compression import layout
+from dwt_keras.compression import layout, sections
 
 COMMON = {
     "dataset": "fashion_mnist",
@@ -106,7 +106,8 @@ def train(name: str, cache: Path, data_dir: str | None, training: Training) -> N
             result = run.run(settings, dataset)
         shutil.copy(result.folder / "model.keras", cache / f"{name}.keras")
         # Last of all: what has an npz is complete.
-        save(cache / f"{name}.npz", kernels(layout.read(result.folder / "model.dwtz")[1]))
+        file = sections.read(result.folder / "model.dwtz")
+        save(cache / f"{name}.npz", kernels(layout.decoded(file)))
     print(f"trained {name}: test accuracy {result.metrics['test_accuracy']:.4f}", flush=True)
 
 

@@ -53,7 +53,7 @@ def encoding(found: Set) -> Callable[[], Any]:
 
 
 def decoding(data: bytes) -> Callable[[], Any]:
-    return lambda: [layout.restored(tensor) for tensor in layout.decode(data)[1]]
+    return lambda: [layout.restored(tensor) for tensor in layout.decoded(sections.opened(data))]
 
 
 @contextlib.contextmanager
@@ -131,7 +131,7 @@ def load_row(compact: Path, repetitions: int) -> list[str]:
 
     whole = compact.with_suffix(".keras")
     data = compact.read_bytes()
-    built = layout.decode(data)[0][sections.ARCHITECTURE]
+    built = sections.opened(data).parts[sections.ARCHITECTURE]
     weights = load_compressed(compact).count_params()
     ours, theirs, model, values = turns(
         [
