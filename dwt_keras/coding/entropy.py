@@ -31,7 +31,7 @@ MIXED, DENSE = 0, 1  # The coders.
 # Mixing takes several times as long, and is not even tried on tensors that are large and have so
 # large a share of non-zeros; where it is, it must make the data this much smaller.
 _LARGE, _MANY = 1 << 11, 0.25
-_WORTH_THE_TIME = 0.996
+_WORTH_THE_TIME = 0.998
 
 # Of 65536. Slots that begin with probability one would be beyond the table of logarithms.
 _LEAST_SHARE, _LARGEST_SHARE = 4, 65535

@@ -1,19 +1,22 @@
 """The records of a file's tensors, as yet undecoded: name, shape, dtype, and how values are kept.
 
-What can be said of a tensor without decoding it is said here, fast: this module compiles nothing.
+A payload is an index, deflated, and behind it the coded values of one tensor after another. What
+can be said of a tensor without decoding it is said here, fast: this module compiles nothing.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
+from dwt_keras.coding import deflate
 from dwt_keras.coding.errors import CodecError
-from dwt_keras.coding.fields import Reader
+from dwt_keras.coding.fields import Reader, Writer
 
 DTYPES = {
     0: np.dtype(np.float32),
@@ -34,6 +37,25 @@ DTYPES = {
 FLOATING = tuple(DTYPES[code] for code in range(4))
 
 RAW, HALF, LEVELS = 0, 1, 2  # How values are kept.
+
+# What an index looks like: names of variables and layers, then whole records, the likeliest last.
+_VARIABLES = "embeddings recurrent_kernel depthwise_kernel pointwise_kernel moving_mean"
+_VARIABLES += " moving_variance gamma beta"
+_LAYERS = (
+    "embedding lstm gru separable_conv2d depthwise_conv2d batch_normalization conv2d conv dense"
+)
+DICTIONARY = (
+    "".join(f"/{name}" for name in _VARIABLES.split())
+    + "".join(f"{name}_{i}/kernel" for name in _LAYERS.split() for i in (4, 3, 2, 1))
+).encode() + bytes.fromhex(
+    "636c61737365732f6b65726e656c00"  # classes/kernel, float32,
+    "020280010a02"  # two axes, 128 and 10, levels;
+    "0604626961730001"  # 6 alike, bias, float32, one axis,
+    "0a01"  # 10, half precision;
+    "00029006800102"  # float32, 784 and 128, levels,
+    "0468616172041c1c018001030300"  # haar over 28 x 28, three levels of axes 0 and 1, no splits.
+)
+_MOST_INDEX = 1 << 21
 
 LONGEST_NAME = 1 << 10
 LONGEST_SPLIT = 1 << 10
@@ -74,7 +96,6 @@ class Record:
         data: The coded values.
         step: What a level of one stands for.
         transform: What the levels are coefficients of; None for the values themselves.
-        record_bytes: How many bytes of the file it takes, name and shape included.
     """
 
     name: str
@@ -84,7 +105,6 @@ class Record:
     data: memoryview
     step: float
     transform: Transform | None
-    record_bytes: int
 
     @property
     def kept_dtype(self) -> np.dtype[Any]:
@@ -108,6 +128,25 @@ class Record:
         return int(np.count_nonzero(found))
 
 
+def pack(index: bytes, coded: Sequence[bytes]) -> bytes:
+    """A payload from its index, not yet deflated, and the coded values of its tensors."""
+    writer = Writer()
+    writer.block(deflate.deflated(index, DICTIONARY))
+    return b"".join([writer.to_bytes(), *coded])
+
+
+def unpack(data: bytes | memoryview) -> tuple[bytes, memoryview]:
+    """Inverts `pack`: the index, and all coded values.
+
+    Raises:
+        CodecError: If there is no index of at most 2^21 bytes.
+    """
+    reader = Reader(data)
+    index = reader.block("the index of the tensors")
+    found = deflate.inflated(index, DICTIONARY, _MOST_INDEX, "the index of the tensors")
+    return found, reader.raw(reader.left)
+
+
 def read(data: bytes | memoryview, value_bytes: int) -> list[Record]:
     """Reads the records of a payload.
 
@@ -118,11 +157,11 @@ def read(data: bytes | memoryview, value_bytes: int) -> list[Record]:
     Raises:
         CodecError: If the payload is none of this format, or exceeds the limit.
     """
-    reader = Reader(data)
+    index, values = unpack(data)
+    reader, coded = Reader(index), Reader(values)
     found: list[Record] = []
     before = ""
     for _ in range(reader.unsigned("the number of tensors", limit=MOST_TENSORS)):
-        start = reader.position
         shared = reader.unsigned("what two names share", limit=min(len(before), LONGEST_NAME))
         before = before[:shared] + reader.text("a name", limit=LONGEST_NAME - shared)
         dtype = DTYPES.get(reader.raw(1, "a dtype")[0])
@@ -135,29 +174,30 @@ def read(data: bytes | memoryview, value_bytes: int) -> list[Record]:
         value_bytes -= math.prod(shape) * width
         if value_bytes < 0:
             raise CodecError(f"{before}: the tensors take more memory than the limit")
-        kept, coded, step, transform = _read_values(reader, before, shape, dtype)
-        size = reader.position - start
-        found.append(Record(before, shape, dtype, kept, coded, step, transform, size))
+        found.append(_read_values(reader, coded, before, shape, dtype))
     reader.finish()
+    coded.finish()
     return found
 
 
 def _read_values(
-    reader: Reader, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> tuple[int, memoryview, float, Transform | None]:
+    reader: Reader, coded: Reader, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Record:
     kept = reader.raw(1, f"how {name} is kept")[0]
     if kept in (HALF, LEVELS) and dtype not in FLOATING:
         raise CodecError(f"{name}: {dtype} is kept as it is, and in no other way")
     if kept in (RAW, HALF):
         width = 2 if kept == HALF else dtype.itemsize
-        return kept, reader.raw(math.prod(shape) * width, f"the values of {name}"), 0.0, None
+        data = coded.raw(math.prod(shape) * width, f"the values of {name}")
+        return Record(name, shape, dtype, kept, data, 0.0, None)
     if kept != LEVELS:
         raise CodecError(f"{name}: the way in which it is kept is none of this format")
     step = reader.float32(f"the step of {name}")
     if step < 0.0:
         raise CodecError(f"{name}: the step must not be negative; it is {step}")
     transform = _read_transform(reader, name, shape)
-    return kept, reader.block(f"the levels of {name}"), step, transform
+    data = coded.raw(reader.unsigned(f"the bytes of {name}"), f"the levels of {name}")
+    return Record(name, shape, dtype, kept, data, step, transform)
 
 
 def _read_transform(reader: Reader, name: str, shape: tuple[int, ...]) -> Transform | None:

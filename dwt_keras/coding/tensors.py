@@ -73,6 +73,7 @@ def encode(tensors: Sequence[Tensor], grids: Grids) -> bytes:
             "tensors", f"must be at most {records.MOST_TENSORS}; given {len(tensors)}"
         )
     writer = Writer()
+    coded: list[bytes] = []
     writer.unsigned(len(tensors))
     before = ""
     for tensor in tensors:
@@ -86,10 +87,10 @@ def encode(tensors: Sequence[Tensor], grids: Grids) -> bytes:
         writer.raw(bytes([_CODES[tensor.dtype]]))
         writer.shape(tensor.shape)
         if tensor.values is not None:
-            _write_values(writer, tensor, tensor.values)
+            coded.append(_write_values(writer, tensor, tensor.values))
         else:
-            _write_levels(writer, tensor, grids)
-    return writer.to_bytes()
+            coded.append(_write_levels(writer, tensor, grids))
+    return records.pack(writer.to_bytes(), coded)
 
 
 def decode(data: bytes | memoryview, grids: Grids, value_bytes: int) -> list[Tensor]:
@@ -121,13 +122,13 @@ def decoded(found: Sequence[Record], grids: Grids, value_bytes: int) -> list[Ten
     return [_decoded(record, grids, most) for record in found]
 
 
-def _write_values(writer: Writer, tensor: Tensor, values: Array) -> None:
+def _write_values(writer: Writer, tensor: Tensor, values: Array) -> bytes:
     half = values.dtype == np.float16 != tensor.dtype
     writer.raw(bytes([records.HALF if half else records.RAW]))
-    writer.raw(values.astype(values.dtype.newbyteorder("<")).tobytes())
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
 
 
-def _write_levels(writer: Writer, tensor: Tensor, grids: Grids) -> None:
+def _write_levels(writer: Writer, tensor: Tensor, grids: Grids) -> bytes:
     levels = tensor.levels
     if levels is None:
         raise ValueError(f"{tensor.name} has neither values nor levels")
@@ -143,7 +144,9 @@ def _write_levels(writer: Writer, tensor: Tensor, grids: Grids) -> None:
         writer.unsigned(len(splits))
         for path in splits:
             writer.text(path, limit=records.LONGEST_SPLIT)
-    writer.block(entropy.encode(levels, grids(tensor.shape, transform)))
+    data = entropy.encode(levels, grids(tensor.shape, transform))
+    writer.unsigned(len(data))
+    return data
 
 
 def _decoded(record: Record, grids: Grids, most: int) -> Tensor:

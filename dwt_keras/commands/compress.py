@@ -44,6 +44,7 @@ def run(source: str, target: str, settings: CompressSettings) -> None:
     network = networks.of_model(model, source) if dataset is not None else None
     before = networks.score(network, dataset) if network and dataset else None
     kernels = artifact.find_kernels(model, settings.wavelet, settings.level, settings.axes)
+    print(f"{source}: {model.count_params():,} weights, {len(kernels)} kernels", flush=True)
     _save(model, Path(target), kernels, settings, network, dataset)
 
     print(contents.table(sections.read(Path(target), networks.limits(trusted=True))))

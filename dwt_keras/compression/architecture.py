@@ -12,13 +12,13 @@ import hashlib
 import json
 import math
 import re
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras.src.backend.common import global_state  # The one way to count before making.
 
+from dwt_keras.coding import deflate
 from dwt_keras.coding.container import LIMITS, Limits
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.compression import allow_list
@@ -56,12 +56,11 @@ def encode(model: keras.Model, limits: Limits = LIMITS) -> bytes:
             f"model {model.name!r} cannot be stored: {allow_list.line(error)}"
         ) from error
     allow_list.check(allow_list.parsed(text), limits.layer_calls)
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
-    return packer.compress(text) + packer.flush()
+    return deflate.deflated(text, DICTIONARY)
 
 
 def decode(data: bytes, most_parameters: int, limits: Limits = LIMITS) -> keras.Model:
-    """Builds the model that encode() wrote, with fresh weights, not compiled.
+    """Builds the model that encode() wrote, all weights zero, not compiled.
 
     Args:
         data: What encode() returned, or anything.
@@ -71,15 +70,7 @@ def decode(data: bytes, most_parameters: int, limits: Limits = LIMITS) -> keras.
     Raises:
         CodecError: If the bytes are anything but an architecture within the limits.
     """
-    unpacker = zlib.decompressobj(-15, DICTIONARY)
-    try:
-        text = unpacker.decompress(data, _MOST_TEXT)
-    except zlib.error as error:
-        raise CodecError(f"the architecture is damaged: {error}") from None
-    if not unpacker.eof and len(text) >= _MOST_TEXT:
-        raise CodecError(f"the architecture is longer than {_MOST_TEXT} bytes")
-    if not unpacker.eof or unpacker.unused_data:
-        raise CodecError("the architecture is cut short or has bytes behind its end")
+    text = deflate.inflated(data, DICTIONARY, _MOST_TEXT, "the architecture")
     tree = allow_list.parsed(text)
     allow_list.check(tree, limits.layer_calls)
     bare = _without_statistics(copy.deepcopy(tree))
@@ -194,6 +185,9 @@ def _build(tree: Any, most_parameters: int) -> keras.Model:
                 )
             if not {id(v) for v in model.weights} <= {id(v) for v in counted}:
                 raise CodecError("this version of Keras makes variables that cannot be counted")
+            for variable in model.weights:
+                # They will be set anyway; random numbers would take time.
+                variable._initializer = keras.initializers.Zeros()
         except Exception as error:
             global_state.set_global_attribute(_WAITING, before)
             if counted.refusal is not None:  # Keras wraps what is raised while it builds.

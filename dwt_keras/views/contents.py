@@ -13,8 +13,9 @@ from dwt_keras.views.tables import table as aligned
 def table(file: sections.Opened) -> str:
     """One row a tensor: shape, how it is kept, zeros, bytes, bits a weight, share of the file.
 
-    Zeros are those of the stored coefficients. Below stand the architecture, what is left for
-    the container (magic, checksums, digest, fingerprint), and the sum.
+    Zeros are those of the stored coefficients. Below stand the index (names, shapes, steps), the
+    architecture, what is left for the container (magic, checksums, digest, fingerprint), and the
+    sum.
     """
     rows = [("tensor", "shape", "kept as", "zeros", "bytes", "bits a weight", "of the file")]
     whole = file.file_bytes
@@ -29,17 +30,18 @@ def table(file: sections.Opened) -> str:
                 "x".join(map(str, tensor.shape)) or "one number",
                 _kept(tensor),
                 percent(none / size) if size else "",
-                f"{tensor.record_bytes:,}",
-                f"{8 * tensor.record_bytes / size:.3f}" if size else "",
-                percent(tensor.record_bytes / whole),
+                f"{len(tensor.data):,}",
+                f"{8 * len(tensor.data) / size:.3f}" if size else "",
+                percent(len(tensor.data) / whole),
             )
         )
-    rest = whole - sum(tensor.record_bytes for tensor in file.records)
+    coded = sum(len(tensor.data) for tensor in file.records)
+    others = {"index": len(file.parts[sections.WEIGHTS]) - coded}
     if sections.ARCHITECTURE in file.parts:
-        size = len(file.parts[sections.ARCHITECTURE])
-        rest -= size
-        rows.append(("architecture", "", "Keras JSON", "", f"{size:,}", "", percent(size / whole)))
-    rows.append(("container", "", "", "", f"{rest:,}", "", percent(rest / whole)))
+        others["architecture"] = len(file.parts[sections.ARCHITECTURE])
+    others["container"] = whole - coded - sum(others.values())
+    for name, size in others.items():
+        rows.append((name, "", "", "", f"{size:,}", "", percent(size / whole)))
     rows.append(
         (
             "all",
