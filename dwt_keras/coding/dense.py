@@ -1,8 +1,9 @@
 """The compiled loop that codes levels by their expected size alone, fast.
 
 Where many levels are not zero, their neighbours say little of their value; what counts is how large
-they are about in their row and in their unit. The geometric mean of the two picks a class. Each
-class has slots of its own for the bits of a magnitude in Rice's code (Rice and Plaunt 1971,
+they are about in their row and in their unit. The geometric mean of the two picks a class; where
+there are neighbours above or to the left, a quarter of the row's part is theirs. Each class has
+slots of its own for the bits of a magnitude in Rice's code (Rice and Plaunt 1971,
 doi:10.1109/TCOM.1971.1090789): a prefix in unary, then low bits, of which the highest is modelled
 and the others are taken as they are. The sign looks at those of the rows above and to the left.
 """
@@ -29,9 +30,9 @@ _LONGEST_GOLOMB = 24
 _SLOTS = 32
 _LAST_LOW = _SLOTS - PREFIX - 1
 
-STEP = models.steps(4, 250)
+STEP = models.steps(6, 250)
 # How far a mean moves with each magnitude.
-MEAN_STEP = np.array([65536 // (n + 3) for n in range(1024)], np.int64)
+MEAN_STEP = np.array([65536 // (n + 12) for n in range(1024)], np.int64)
 
 # Bytes that one level can take at the most, with every bit at the least probability that there is.
 ROOM = 48
@@ -86,7 +87,9 @@ def code_rows(
         expected = total // known if known else mean
         unit_step = mean_step[min(row, last)]
         for unit in range(units):
-            log = _logarithm(expected, logarithms) + _logarithm(of_unit[unit], logarithms)
+            near = np.int64(abs(up[unit + 2])) + np.int64(abs(left[unit + 2]))
+            local = (3 * known * expected + near * ONE) >> (known + 1) if known else expected
+            log = _logarithm(max(local, 1), logarithms) + _logarithm(of_unit[unit], logarithms)
             # The magnitude expected is about 2^(which / 4 - 6).
             which = min(max((log >> 1) - 32, 0), CLASSES - 1)
             own = slots[which]
