@@ -51,8 +51,11 @@ class Limits:
         value_bytes: Most bytes that all decoded arrays together may take, whatever the size.
         small_value_bytes: How many of them a file may take, however small it is, ...
         expansion: ... and how many for each of its bytes, if that is more.
-        layer_calls: Most calls of layers that building its model may take, making a layer counted
-            as three more. One takes about a millisecond.
+        layer_calls: Most calls of layers that building its model may take, whatever the size;
+            making a layer counts as three more, and a variable as one. One takes about a
+            millisecond.
+        small_layer_calls: How many of them a file may take, however small it is, ...
+        bytes_a_call: ... and one for so many of its bytes, if that is more.
     """
 
     file_bytes: int = 1 << 28
@@ -60,16 +63,22 @@ class Limits:
     value_bytes: int = 1 << 32
     small_value_bytes: int = 1 << 25
     expansion: int = 1 << 11
-    layer_calls: int = 6000
+    layer_calls: int = 7500
+    small_layer_calls: int = 2500
+    bytes_a_call: int = 16
 
     def values_of(self, file_bytes: int) -> int:
         """Most bytes that the decoded arrays of a file of that size may take."""
         return min(self.value_bytes, max(self.small_value_bytes, self.expansion * file_bytes))
 
+    def calls_of(self, file_bytes: int) -> int:
+        """Most calls of layers that building the model of a file of that size may take."""
+        return min(self.layer_calls, max(self.small_layer_calls, file_bytes // self.bytes_a_call))
+
 
 LIMITS = Limits()
 # For files that one has made oneself.
-UNLIMITED = Limits(1 << 62, 1 << 62, 1 << 62, 1 << 62, 1, 1 << 62)
+UNLIMITED = Limits(1 << 62, 1 << 62, 1 << 62, 1 << 62, 1, 1 << 62, 1 << 62, 1 << 62)
 
 
 @dataclass(frozen=True)

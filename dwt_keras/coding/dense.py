@@ -18,6 +18,7 @@ import numpy.typing as npt
 from dwt_keras.coding import models
 from dwt_keras.coding.grid import LEFT, UP
 from dwt_keras.coding.models import Whole, code, updated
+from dwt_keras.coding.quantizer import LARGEST_LEVEL
 from dwt_keras.compiled import compiled, inlined
 
 Array = npt.NDArray[Any]
@@ -61,10 +62,11 @@ def code_rows(
     logarithms: Array,
     step: Array,
     mean_step: Array,
+    effort: Array,
 ) -> Whole:
     """Codes all rows; `values` has a row behind them and two columns before that stay zero.
 
-    Returns how many bytes were written or read, or -1 if there is not enough room to write.
+    Returns what `levels.code_rows` does.
     """
     count, units = len(looks_at), values.shape[1] - 2
     state = np.zeros(4, np.int64)
@@ -76,7 +78,7 @@ def code_rows(
     last = len(mean_step) - 1
     for row in range(count):
         if not decoding and state[models.POSITION] + ROOM * units > len(data):
-            return -1
+            return models.NO_ROOM
         here, look = values[row], looks_at[row]
         up, left = values[look[UP]], values[look[LEFT]]
         total, known = np.int64(0), 0
@@ -101,6 +103,11 @@ def code_rows(
                 place = 3 * _sign(up[unit + 2]) + _sign(left[unit + 2]) + 4
                 negative = _code_bit(state, data, negative, decoding, signs, place, step)
                 here[unit + 2] = -size if negative else size
+                if decoding:
+                    if size > LARGEST_LEVEL:
+                        return models.TOO_LARGE
+                    if models.spent(effort, size):
+                        return models.TOO_MUCH
             found = size * ONE
             of_unit[unit] = max(of_unit[unit] + (((found - of_unit[unit]) * unit_step) >> 16), 1)
             expected = max(expected + (((found - expected) * mean_step[min(unit, last)]) >> 16), 1)

@@ -83,31 +83,41 @@ def _coded(coder: int, values: Array, order: Rows, grid: Grid, count: int, scale
     room = math.prod(grid.shape) // 8 + 2 * count + 2 * least * grid.shape[3]
     while True:
         data = np.zeros(room, np.uint8)
-        size = _code(False, coder, values, order, grid, count, scale, data)
+        size = _code(False, coder, values, order, grid, count, scale, data, np.zeros(1, np.int64))
         if size >= 0:
             return header.to_bytes() + data[:size].tobytes()
         room *= 2
 
 
-def memory(grid: Grid) -> int:
-    """About how many bytes decoding takes: of rows, which may be short, and of levels."""
-    return 160 * grid.rows + 12 * math.prod(grid.shape)
+def memory(grid: Grid, size: int) -> int:
+    """About how many bytes decoding `size` bytes takes: of rows, which may be short, units, levels.
+
+    Levels that are all zero take nothing but themselves.
+    """
+    if size == 0:
+        return 4 * math.prod(grid.shape)
+    places, channels, units = grid.shape[0] * grid.shape[1], grid.shape[2], grid.shape[3]
+    # As _code() gives them to the coder.
+    contexts = channels + places if places > 1 and channels > 1 else 2
+    return 160 * grid.rows + (48 + 8 * contexts) * units + 8 * math.prod(grid.shape)
 
 
-def decode(data: bytes | memoryview, grid: Grid) -> Levels:
+def decode(data: bytes | memoryview, grid: Grid, effort: Array | None = None) -> Levels:
     """Inverts `encode`.
 
     Args:
         data: What `encode` returned.
         grid: The grid given to it.
+        effort: How many bits of levels that are not zero may be decoded, about (see `levels`), as
+            an array of one number, from which those that were are taken. None for any.
 
     Returns:
         int32 of the grid's shape.
 
     Raises:
         CodecError: If there are more bytes than a decoder reads, which is up to seven beyond the
-            end, a level is too large, or the number of non-zeros is not the one stated. Other
-            bytes decode to some levels or other.
+            end, a level is too large, the number of non-zeros is not the one stated, or they take
+            more than the effort. Other bytes decode to some levels or other.
     """
     units = grid.shape[3]
     found = np.zeros((grid.rows, units), np.int32)
@@ -122,12 +132,16 @@ def decode(data: bytes | memoryview, grid: Grid) -> Levels:
     order = rows(grid)
     values = np.zeros((grid.rows + 1, units + 2), np.int32)
     coded = np.frombuffer(reader.raw(reader.left), np.uint8).copy()
-    used = _code(True, coder, values, order, grid, count, scale, coded)
+    if effort is None:
+        effort = np.full(1, np.iinfo(np.int64).max)
+    used = _code(True, coder, values, order, grid, count, scale, coded, effort)
+    if used == models.TOO_LARGE:
+        raise CodecError(f"a level is larger than {LARGEST_LEVEL}")
+    if used == models.TOO_MUCH:
+        raise CodecError("the levels take more work than a file of this size may ask for")
     # A decoder reads ahead, and zeros at the end are left out.
     if coded.size > used:
         raise CodecError("the levels have more bytes than they need")
-    if np.abs(values).max() > LARGEST_LEVEL:
-        raise CodecError(f"a level is larger than {LARGEST_LEVEL}")
     if np.count_nonzero(values) != count:
         raise CodecError("the levels have another number of non-zeros than they say")
     found[order.order] = values[:-1, 2:]
@@ -143,12 +157,13 @@ def _code(
     count: int,
     scale: int,
     data: Array,
+    effort: Array,
 ) -> int:
     mean, size = int(models.MEANS[scale]), math.prod(grid.shape)
     if coder == DENSE:
         of_all = max(mean * (dense.ONE // 16) * count // size, 1)
         tables = (dense.LOGARITHMS, dense.STEP, dense.MEAN_STEP)
-        return int(dense.code_rows(decoding, values, order.looks_at, of_all, data, *tables))
+        return int(dense.code_rows(decoding, values, order.looks_at, of_all, data, *tables, effort))
     share = min(max(65536 * count // size, _LEAST_SHARE), _LARGEST_SHARE)
     places, channels = grid.shape[0] * grid.shape[1], grid.shape[2]
     channel = order.channel
@@ -171,5 +186,6 @@ def _code(
             coded_levels.STEPS,
             coded_levels.SIGNIFICANCE.copy(),
             coded_levels.OTHERS.copy(),
+            effort,
         )
     )

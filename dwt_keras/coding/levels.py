@@ -27,6 +27,7 @@ from dwt_keras.coding.grid import (
 )
 from dwt_keras.coding.magnitudes import coarse, code_size, mean
 from dwt_keras.coding.models import Whole, code, mixed, updated
+from dwt_keras.coding.quantizer import LARGEST_LEVEL
 from dwt_keras.compiled import compiled, inlined
 
 Array = npt.NDArray[Any]
@@ -94,17 +95,22 @@ def code_rows(
     step: Array,
     weights: Array,
     other_weights: Array,
+    effort: Array,
 ) -> Whole:
     """Codes all rows; `values` has a row of zeros behind them and two columns of zeros before.
 
-    Returns how many bytes were written or read, or -1 if there is not enough room to write.
+    Returns how many bytes were written or read, or NO_ROOM if there is not enough room to write. It
+    reads no further where a level is TOO_LARGE, or levels that are not zero take more than the
+    `effort` (an array of one number, which becomes what is left): TOO_MUCH.
     """
     count, units = len(looks_at), values.shape[1] - 2
     state = np.zeros(4, np.int64)
     models.start(state, data, decoding)
     initial = np.int32(share << 14)
     near = np.full((_BLOCKS, 16), initial, np.int32)
-    by_unit = np.full((_BLOCKS, units), initial, np.int32)
+    # As many as are used: there may be few rows of millions of units.
+    used = min(blocks[count - 1] + 1, _BLOCKS) if count else 1
+    by_unit = np.full((used, units), initial, np.int32)
     by_place = np.full((places, units), initial, np.int32)
     by_row = np.full(count, initial, np.int32)
     signs = np.full(512 + count + (channels + places) * units, models.HALF, np.int32)
@@ -120,7 +126,7 @@ def code_rows(
     place_step = step[4] if channels > 1 else step[3]
     for row in range(count):
         if not decoding and state[models.POSITION] + ROOM * units > len(data):
-            return -1
+            return models.NO_ROOM
         here = values[row]
         look = looks_at[row]
         up, left = values[look[UP]], values[look[LEFT]]
@@ -223,6 +229,11 @@ def code_rows(
                     2200 + min(mean(around, weight), 15) * 16,
                     min(of_row, 15),
                 )
+                if decoding:
+                    if size > LARGEST_LEVEL:
+                        return models.TOO_LARGE
+                    if models.spent(effort, size):
+                        return models.TOO_MUCH
                 row_sum[row] += size
                 row_count[row] += 1
                 unit_sum[unit] += size

@@ -26,6 +26,11 @@ LIMIT = 3071  # Logistic values lie between -LIMIT and LIMIT.
 HALF = np.int32(1 << 29)  # A slot that knows nothing.
 COUNT = 255  # The bits of a slot that count.
 
+# A level that is not zero counts as its magnitude, this at most, and one more: about its bits.
+MOST_EFFORT = 64
+# What code_rows() of both coders returns instead of a number of bytes.
+NO_ROOM, TOO_LARGE, TOO_MUCH = -1, -2, -3
+
 LOW, HIGH, VALUE, POSITION = range(4)  # The state of the arithmetic coder.
 _STATE_BYTES = 7
 
@@ -131,6 +136,13 @@ def finish(state: Array, data: Array) -> Whole:
     while position > 0 and data[position - 1] == 0:
         position -= 1
     return position
+
+
+@inlined
+def spent(effort: Array, size: Whole) -> bool:
+    """Takes what a level counts from the effort that is left; whether that is too much."""
+    effort[0] -= min(size, MOST_EFFORT) + 1
+    return bool(effort[0] < 0)
 
 
 @inlined

@@ -56,11 +56,16 @@ DICTIONARY = (
     "0468616172041c1c018001030300"  # haar over 28 x 28, three levels of axes 0 and 1, no splits.
 )
 _MOST_INDEX = 1 << 21
+# Reading records takes time; how many there may be grows with the size of the payload.
+_SMALL_INDEX = 1 << 15
+_INDEX_EXPANSION = 16
 
 LONGEST_NAME = 1 << 10
 LONGEST_SPLIT = 1 << 10
 MOST_TENSORS = 1 << 14
 _MOST_AXES = 16
+# A split makes up to two blocks for each of them.
+_MOST_TRANSFORMED = 4
 _DEEPEST = 64
 _MOST_SPLITS = 1 << 12
 
@@ -139,11 +144,12 @@ def unpack(data: bytes | memoryview) -> tuple[bytes, memoryview]:
     """Inverts `pack`: the index, and all coded values.
 
     Raises:
-        CodecError: If there is no index of at most 2^21 bytes.
+        CodecError: If there is no index of a size that the payload's allows.
     """
     reader = Reader(data)
     index = reader.block("the index of the tensors")
-    found = deflate.inflated(index, DICTIONARY, _MOST_INDEX, "the index of the tensors")
+    most = min(_MOST_INDEX, _SMALL_INDEX + _INDEX_EXPANSION * len(data))
+    found = deflate.inflated(index, DICTIONARY, most, "the index of the tensors")
     return found, reader.raw(reader.left)
 
 
@@ -212,6 +218,8 @@ def _read_transform(reader: Reader, name: str, shape: tuple[int, ...]) -> Transf
     level = reader.unsigned(f"the level of {name}", limit=_DEEPEST)
     mask = reader.unsigned(f"the axes of {name}", limit=(1 << len(unflattened)) - 1)
     axes = tuple(axis for axis in range(len(unflattened)) if mask >> axis & 1)
+    if len(axes) > _MOST_TRANSFORMED:
+        raise CodecError(f"{name}: more than {_MOST_TRANSFORMED} axes are transformed")
     splits = tuple(
         reader.text(f"a split of {name}", limit=LONGEST_SPLIT)
         for _ in range(reader.unsigned(f"the splits of {name}", limit=_MOST_SPLITS))

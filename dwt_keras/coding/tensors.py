@@ -31,6 +31,10 @@ _LARGEST_VALUE = 1.7e38
 # How much memory decoding one tensor may take, in shares of what all values may take.
 _WORKING_SHARE = 3
 _LEAST_WORKING = 1 << 20
+# How many bits of levels may be decoded, for each byte of the payload, and for each of so many
+# bytes that all values may take. Levels of one's own take far less, but where all are alike.
+_EFFORT = 1 << 9
+_EFFORT_SHARE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +123,9 @@ def decoded(found: Sequence[Record], grids: Grids, value_bytes: int) -> list[Ten
         CodecError: If the coded values are damaged, or decoding them takes too much memory.
     """
     most = max(_WORKING_SHARE * value_bytes, _LEAST_WORKING)
-    return [_decoded(record, grids, most) for record in found]
+    size = sum(len(record.data) for record in found)
+    effort = np.array([_EFFORT * size + value_bytes // _EFFORT_SHARE], np.int64)
+    return [_decoded(record, grids, most, effort) for record in found]
 
 
 def _write_values(writer: Writer, tensor: Tensor, values: Array) -> bytes:
@@ -149,7 +155,7 @@ def _write_levels(writer: Writer, tensor: Tensor, grids: Grids) -> bytes:
     return data
 
 
-def _decoded(record: Record, grids: Grids, most: int) -> Tensor:
+def _decoded(record: Record, grids: Grids, most: int, effort: Array) -> Tensor:
     name, shape, dtype = record.name, record.shape, record.dtype
     if record.kept != records.LEVELS:
         kept = record.kept_dtype
@@ -161,9 +167,9 @@ def _decoded(record: Record, grids: Grids, most: int) -> Tensor:
         return Tensor(name, shape, dtype, values=values)
     try:
         grid = grids(shape, record.transform)
-        if entropy.memory(grid) > most:
+        if entropy.memory(grid, len(record.data)) > most:
             raise CodecError("decoding it would take more memory than the limit")
-        levels = entropy.decode(record.data, grid)
+        levels = entropy.decode(record.data, grid, effort)
     except UserError as error:
         raise CodecError(f"{name}: {error}") from None
     levels = levels.reshape(record.transform.shape if record.transform else shape)

@@ -22,6 +22,10 @@ from dwt_keras.coding.errors import CodecError
 _MOST_TOKENS = 2**18
 _MOST_DEPTH = 64
 _MOST_INTEGER = 2**31 - 1
+# Each layer keeps copies of its shapes, and each variable the names of all around it.
+_MOST_WHOLE_NUMBERS = 2**10
+_MOST_NAME = 2**10
+_MOST_STRING = 2**16
 # Keys whose integers are no sizes, or become arrays and lists outside of any variable.
 _INTEGERS = {"seed": 2**63, "indices_or_sections": 2**12} | dict.fromkeys(
     ("frame_length", "fft_length", "sequence_length", "num_mel_bins"), 2**16
@@ -127,7 +131,7 @@ def _float(text: str) -> float:
     return number if math.isfinite(number) else _not_finite(text)
 
 
-def check(tree: Any, most_calls: int) -> None:
+def check(tree: Any, most_calls: int, variables: int = 0) -> int:
     """Checks a tree of parsed JSON.
 
     Args:
@@ -135,6 +139,10 @@ def check(tree: Any, most_calls: int) -> None:
         most_calls: Most calls of layers that building it may take, each layer counted as
             `_MAKING` more. Keras calls all layers of a Sequential model again for each that it
             adds, and a nested model wherever it is called, so that few bytes can ask for many.
+        variables: How many variables it has; making one counts as a call.
+
+    Returns:
+        How many variables that is beyond these, the states of random layers, it may make.
 
     Raises:
         CodecError: If it names or asks for anything that is not allowed.
@@ -142,12 +150,13 @@ def check(tree: Any, most_calls: int) -> None:
     if not isinstance(tree, dict) or "class_name" not in tree:
         raise CodecError("the architecture is no Keras object")
     made: list[type] = []
-    calls = _calls(tree, "the model", "", made) + _MAKING * len(made)
+    calls = _calls(tree, "the model", "", made) + _MAKING * len(made) + variables
     if calls > most_calls:
         raise CodecError(
             f"the architecture takes {calls} calls of layers to build, more than the limit of "
             f"{most_calls} (layer_calls)"
         )
+    return 2 * len(made)
 
 
 def _calls(value: Any, where: str, key: str, made: list[type]) -> int:
@@ -155,10 +164,17 @@ def _calls(value: Any, where: str, key: str, made: list[type]) -> int:
 
     Adds the class of each layer to `made`.
     """
-    if isinstance(value, int) and abs(value) > _INTEGERS.get(key, _MOST_INTEGER):
-        raise CodecError(f"{where}: {key} is too large: {short(value)}")
+    if isinstance(value, str) and len(value) > (_MOST_NAME if key == "name" else _MOST_STRING):
+        raise CodecError(f"{where}: {short(key)} has {len(value)} characters, too many")
+    if isinstance(value, int):
+        if abs(value) > _INTEGERS.get(key, _MOST_INTEGER):
+            raise CodecError(f"{where}: {key} is too large: {short(value)}")
+        return max(value, 0) // _SECTIONS_A_CALL if key == _SECTIONS else 0
     if isinstance(value, list):
-        return sum(_calls(item, where, key, made) for item in value)
+        if len(value) > _MOST_WHOLE_NUMBERS and all(n is None or isinstance(n, int) for n in value):
+            raise CodecError(f"{where}: {short(key)} has {len(value)} whole numbers, too many")
+        calls = len(value) // _SECTIONS_A_CALL if key == _SECTIONS else 0
+        return calls + sum(_calls(item, where, "" if calls else key, made) for item in value)
     if not isinstance(value, dict):
         return 0
     if "class_name" not in value:
@@ -175,7 +191,11 @@ def _calls(value: Any, where: str, key: str, made: list[type]) -> int:
             f"{where}: neither a class of Keras that may be stored nor one registered here: "
             f"{short(value.get('module'))}, {short(name)}"
         )
+    before = len(made)
     calls = sum(_calls(item, where, key, made) for key, item in value.items())
+    if issubclass(found, layers.Bidirectional):
+        # It makes a copy of its layer, and a second one if that for the other way is not given.
+        made += made[before:] * (1 if config.get("backward_layer") else 2)
     nodes, children = value.get("inbound_nodes", []), config.get("layers", [])
     if not isinstance(nodes, list) or not all(map(_is_node, nodes)):
         raise CodecError(f"{where}: is called on something else than tensors of the model")
@@ -184,13 +204,24 @@ def _calls(value: Any, where: str, key: str, made: list[type]) -> int:
     if issubclass(found, keras.Sequential):
         calls *= max(1, (len(children) + 1) // 2)
     if issubclass(found, keras.Operation):
-        made.append(found)
+        made += [found] * max([_HEAVY[base] for base in _HEAVY if issubclass(found, base)] or [1])
         calls = (calls + 1) * max(1, len(nodes))
     return calls
 
 
 # What making a layer takes, in calls of one.
 _MAKING = 3
+# These make others inside, and count as so many layers.
+_HEAVY: dict[type, int] = {
+    layers.RNN: 3,
+    layers.MultiHeadAttention: 3,
+    layers.GroupQueryAttention: 3,
+    layers.RandAugment: 10,
+    layers.AugMix: 10,
+}
+# Splitting makes a tensor for each section.
+_SECTIONS = "indices_or_sections"
+_SECTIONS_A_CALL = 16
 _KEYS = {"class_name", "config", "module", "registered_name", "build_config", "name"}
 _KEYS |= {"inbound_nodes"}
 _PLAIN = {

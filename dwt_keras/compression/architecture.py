@@ -55,28 +55,45 @@ def encode(model: keras.Model, limits: Limits = LIMITS) -> bytes:
         raise CodecError(
             f"model {model.name!r} cannot be stored: {allow_list.line(error)}"
         ) from error
-    allow_list.check(allow_list.parsed(text), limits.layer_calls)
+    allow_list.check(allow_list.parsed(text), limits.layer_calls, len(model.weights))
     return deflate.deflated(text, DICTIONARY)
 
 
-def decode(data: bytes, most_parameters: int, limits: Limits = LIMITS) -> keras.Model:
+def decode(
+    data: bytes,
+    most_parameters: int,
+    variables: int | None = None,
+    most_calls: int = LIMITS.layer_calls,
+) -> keras.Model:
     """Builds the model that encode() wrote, all weights zero, not compiled.
 
     Args:
         data: What encode() returned, or anything.
         most_parameters: Most elements that all variables of the model together may have.
-        limits: Of these, how many calls of layers building it may take.
+        variables: How many weights it has; None for any number.
+        most_calls: Most calls of layers that building it may take (`container.Limits`).
 
     Raises:
         CodecError: If the bytes are anything but an architecture within the limits.
     """
-    text = deflate.inflated(data, DICTIONARY, _MOST_TEXT, "the architecture")
-    tree = allow_list.parsed(text)
-    allow_list.check(tree, limits.layer_calls)
+    tree, others = _checked(data, variables or 0, most_calls)
+    most_variables = most_calls if variables is None else variables + others
     bare = _without_statistics(copy.deepcopy(tree))
     if bare != tree:
-        _build(bare, most_parameters)
-    return _build(tree, most_parameters)
+        _build(bare, most_parameters, most_variables)
+    return _build(tree, most_parameters, most_variables)
+
+
+def check(data: bytes, variables: int, most_calls: int) -> None:
+    """Raises CodecError where decode() would before it builds anything."""
+    _checked(data, variables, most_calls)
+
+
+def _checked(data: bytes, variables: int, most_calls: int) -> tuple[Any, int]:
+    """The tree of an architecture, and how many variables it may make beyond its weights."""
+    text = deflate.inflated(data, DICTIONARY, _MOST_TEXT, "the architecture")
+    tree = allow_list.parsed(text)
+    return tree, allow_list.check(tree, most_calls, variables)
 
 
 def fingerprint(model: keras.Model) -> bytes:
@@ -170,40 +187,49 @@ def _without_statistics(value: Any) -> Any:
     return value
 
 
-def _build(tree: Any, most_parameters: int) -> keras.Model:
+def _build(tree: Any, most_parameters: int, most_variables: int) -> keras.Model:
     """Builds the model; its variables are counted before they take memory."""
-    counted = _Counted(most_parameters)
+    counted = _Counted(most_parameters, most_variables)
     before = global_state.get_global_attribute(_WAITING)
-    with keras.StatelessScope():
-        # In this scope Keras lists the variables that it would make, and makes them on leaving it.
-        global_state.set_global_attribute(_WAITING, counted)
-        try:
-            model = keras.saving.deserialize_keras_object(_full(tree), safe_mode=True)
-            if not isinstance(model, keras.Model):
-                raise CodecError(
-                    f"the architecture is that of a {type(model).__name__}, not of a model"
-                )
-            if not {id(v) for v in model.weights} <= {id(v) for v in counted}:
-                raise CodecError("this version of Keras makes variables that cannot be counted")
-            for variable in model.weights:
-                # They will be set anyway; random numbers would take time.
-                variable._initializer = keras.initializers.Zeros()
-        except Exception as error:
-            global_state.set_global_attribute(_WAITING, before)
-            if counted.refusal is not None:  # Keras wraps what is raised while it builds.
-                raise counted.refusal from None
-            if isinstance(error, CodecError):
+    try:
+        with keras.StatelessScope():
+            # In this scope Keras lists the variables that it would make, and makes them on leaving.
+            global_state.set_global_attribute(_WAITING, counted)
+            try:
+                return _listed(tree, counted)
+            except Exception:
+                global_state.set_global_attribute(_WAITING, before)
                 raise
-            raise CodecError(f"Keras cannot build the model: {allow_list.line(error)}") from error
+    except Exception as error:
+        # It fails on leaving too, where a variable's first value makes no sense.
+        global_state.set_global_attribute(_WAITING, before)
+        if counted.refusal is not None:  # Keras wraps what is raised while it builds.
+            raise counted.refusal from None
+        if isinstance(error, CodecError):
+            raise
+        raise CodecError(f"Keras cannot build the model: {allow_list.line(error)}") from error
+
+
+def _listed(tree: Any, counted: _Counted) -> keras.Model:
+    """The model of a tree, its variables listed and not yet made."""
+    model = keras.saving.deserialize_keras_object(_full(tree), safe_mode=True)
+    if not isinstance(model, keras.Model):
+        raise CodecError(f"the architecture is that of a {type(model).__name__}, not of a model")
+    if not {id(v) for v in model.weights} <= {id(v) for v in counted}:
+        raise CodecError("this version of Keras makes variables that cannot be counted")
+    for variable in model.weights:
+        # They get others; some initializers take seconds, and several times the memory.
+        variable._initializer = keras.initializers.Zeros()
     return model
 
 
 class _Counted(list[keras.Variable]):
     """Variables that are still to be made; one too many raises CodecError."""
 
-    def __init__(self, most_parameters: int) -> None:
+    def __init__(self, most_parameters: int, most_variables: int) -> None:
         super().__init__()
         self._most = most_parameters
+        self._most_variables = most_variables
         self._total = 0
         self.refusal: CodecError | None = None
 
@@ -215,5 +241,8 @@ class _Counted(list[keras.Variable]):
                 f"the model has more than {self._most} parameters: variable {variable.name} of "
                 f"shape {shape} would make {self._total}"
             )
+            raise self.refusal
+        if len(self) >= self._most_variables:
+            self.refusal = CodecError("the model has more variables than the file has tensors")
             raise self.refusal
         super().append(variable)

@@ -146,11 +146,14 @@ def load_compressed(
         )
     # A model has these parameters, and the states of random layers, which are not in a file.
     most = sum(math.prod(record.shape) for record in file.records) + _SPARE
+    most_calls = limits.calls_of(file.file_bytes)
     # Decoding is compiled code that lets others run: Keras builds the model in the meantime.
     with concurrent.futures.ThreadPoolExecutor(1) as other:
         weights = other.submit(layout.weights, file)
         try:
-            model = architecture.decode(file.parts[sections.ARCHITECTURE], most, limits)
+            model = architecture.decode(
+                file.parts[sections.ARCHITECTURE], most, len(file.records), most_calls
+            )
         except CodecError as error:
             raise file.refusal(error) from None
         _check_fit(model, file)
@@ -212,7 +215,11 @@ def _one_of(**given: Any) -> None:
 
 def _check_readable(data: bytes, limits: container.Limits) -> None:
     try:
-        layout.decoded(sections.opened(data, limits))
+        file = sections.opened(data, limits)
+        layout.weights(file)
+        if sections.ARCHITECTURE in file.parts:
+            most_calls = limits.calls_of(len(data))
+            architecture.check(file.parts[sections.ARCHITECTURE], len(file.records), most_calls)
     except CodecError as error:
         raise checks.ArgumentError(
             "limits", f"would make readers refuse the file of {len(data)} bytes: {error}"

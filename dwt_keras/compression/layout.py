@@ -5,7 +5,7 @@ This module loads neither Keras nor TensorFlow.
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -36,9 +36,18 @@ def weights(file: sections.Opened) -> list[Array]:
     """The tensors of a file as a model gets them.
 
     Raises:
-        CodecError: As `decoded`.
+        CodecError: As `decoded`, or if a value is too large for its dtype.
     """
-    return [restored(tensor) for tensor in decoded(file)]
+    waiting = decoded(file)[::-1]
+    found = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        while waiting:
+            tensor = waiting.pop()  # Its levels take memory no longer than they must.
+            values = restored(tensor)
+            if tensor.levels is not None and not np.isfinite(values).all():
+                raise file.refusal(f"{tensor.name}: has values that are NaN or infinite")
+            found.append(values)
+    return found
 
 
 def restored(tensor: tensors.Tensor) -> Array:
@@ -103,10 +112,18 @@ def basis_of(transform: Transform) -> basis.Basis:
     """
     if transform.wavelet == families.IDENTITY:
         return basis.identity(transform.shape)
-    if transform.wavelet not in families.discrete_names():
+    if transform.wavelet not in _wavelets():
         raise CodecError(f"{transform.wavelet!r} is no discrete wavelet")
-    found = basis.Basis(**dataclasses.asdict(transform))
+    found = basis.Basis(
+        transform.wavelet, transform.level, transform.axes, transform.shape, transform.splits
+    )
     if not found.axes or found.level < 1 or math.prod(found.shape) == 0:
         raise CodecError(f"{found.wavelet} with level {found.level} is no transform of this shape")
-    blocks.in_order(found.shape, found.split_paths, found.axes)
+    if found.splits is not None:
+        blocks.in_order(found.shape, found.splits, found.axes)
     return found
+
+
+@functools.cache
+def _wavelets() -> frozenset[str]:
+    return frozenset(families.discrete_names())

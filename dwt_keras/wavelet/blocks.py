@@ -95,10 +95,11 @@ def children(block: Block, axes: Sequence[int]) -> list[Block]:
 def pyramid(shape: Sequence[int], level: int, axes: Sequence[int]) -> tuple[str, ...]:
     """The paths of the blocks that so many levels split: the approximation each time."""
     found: list[str] = []
-    block = root(shape)
-    while len(found) < level and can_split(block, axes):
-        found.append(block.path)
-        block = children(block, axes)[0]
+    sizes = list(shape)
+    while len(found) < level and 0 not in sizes and any(sizes[axis] > 1 for axis in axes):
+        found.append("a" * (len(axes) * len(found)))
+        for axis in axes:
+            sizes[axis] -= sizes[axis] // 2
     return tuple(found)
 
 

@@ -18,6 +18,8 @@ Array = npt.NDArray[Any]
 
 # Elements times taps of a pass below which a second thread does not pay.
 _PARALLEL = 1 << 20
+# Elements of a plane that are filtered at a time.
+_CACHED = 1 << 13
 
 
 def run(plan: Plan, source: Array, target: Array) -> None:
@@ -130,17 +132,20 @@ def _through_planes(step: Any, taps: Array, x: Array, y: Array, first: int, last
         size = half * wide
         for plane in range(2):
             table = taps[step.taps + 2 * plane * count :]
-            for i in range(count):
-                s = (step.shift[plane, 0] - start_low + i) * wide
-                t = (step.shift[plane, 1] - start_high + i) * wide
-                _add(
-                    table[i],
-                    low[s : s + size],
-                    table[count + i],
-                    high[t : t + size],
-                    i == 0,
-                    out[plane, :size],
-                )
+            # All taps at what is in the cache: a long axis with few elements beside is not.
+            for begin in range(0, size, _CACHED):
+                length = min(size - begin, _CACHED)
+                for i in range(count):
+                    s = (step.shift[plane, 0] - start_low + i) * wide + begin
+                    t = (step.shift[plane, 1] - start_high + i) * wide + begin
+                    _add(
+                        table[i],
+                        low[s : s + length],
+                        table[count + i],
+                        high[t : t + length],
+                        i == 0,
+                        out[plane, begin : begin + length],
+                    )
         for plane in range(2):
             _scatter(
                 out[plane],

@@ -310,6 +310,15 @@ def test_a_small_file_may_ask_for_little_and_a_large_one_for_more():
     limits = Limits(value_bytes=1000, small_value_bytes=100, expansion=5)
     assert [limits.values_of(size) for size in (1, 20, 21, 200, 201)] == [100, 100, 105, 1000, 1000]
     assert container.UNLIMITED.values_of(1) == 2**62
+    limits = Limits(layer_calls=1000, small_layer_calls=100, bytes_a_call=5)
+    assert [limits.calls_of(size) for size in (1, 504, 505, 4999, 5001)] == [
+        100,
+        100,
+        101,
+        999,
+        1000,
+    ]
+    assert container.UNLIMITED.calls_of(1) == 2**62
 
 
 def test_the_payloads_take_no_more_memory_than_the_file():
@@ -375,3 +384,12 @@ def test_a_kind_that_has_no_byte_is_refused(kind):
 
 def test_an_error_is_for_a_person():
     assert issubclass(CodecError, UserError)
+
+
+@pytest.mark.parametrize("name", ["a" * 10_000, "\x1b" * 900, "\n" * 1_000_000])
+def test_a_message_is_short_whatever_names_are_in_it(name):
+    text = str(CodecError(f"{name}: is damaged"))
+    assert len(text) == 1000
+    assert text.isprintable()
+    assert text.endswith("...")
+    assert str(CodecError("a: is damaged")) == "a: is damaged"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dwt_keras.checks import ArgumentError, UserError
-from dwt_keras.coding import records, tensors
+from dwt_keras.coding import entropy, records, tensors
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.coding.fields import Writer
 from dwt_keras.coding.grid import Grid
@@ -155,6 +155,33 @@ def test_rows_of_few_levels_count_towards_the_memory_that_decoding_takes():
     assert len(tensors.decode(data, grids, 1 << 20)) == 1
     with pytest.raises(CodecError, match=r"^a: decoding it would take more memory"):
         tensors.decode(data, grids, 1 << 16)
+
+
+def test_a_row_of_many_units_counts_with_all_that_is_learned_of_them():
+    data = tensors.encode([levelled("a", (1 << 16,))], grids)
+    assert len(tensors.decode(data, grids, 1 << 21)) == 1
+    with pytest.raises(CodecError, match=r"^a: decoding it would take more memory"):
+        tensors.decode(data, grids, 1 << 20)
+    # Nothing is learned of zeros.
+    zeros = tensors.encode([Tensor("a", (1 << 16,), FLOAT, levels=np.zeros(1 << 16, "i4"))], grids)
+    assert len(tensors.decode(zeros, grids, 1 << 18)) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "coder"), [(1, entropy.MIXED), (-13, entropy.MIXED), (1, entropy.DENSE)]
+)
+def test_few_bytes_may_not_ask_for_many_bits(level, coder):
+    """Levels that are all alike take next to no bytes, and as long to decode as others."""
+    shape = (200, 1000)
+    levels = np.full(shape, level, np.int32)
+    coded = entropy.encode(levels, grids(shape, None), coder)
+    data = payload(2, shape, rest=level_fields(data=coded))
+    count = (abs(level) + 1) * levels.size
+    enough = 8 * (count - 512 * len(coded))
+    assert enough > 4 * levels.size
+    assert len(tensors.decode(data, grids, enough)) == 1
+    with pytest.raises(CodecError, match=r"^a: the levels take more work than a file of this size"):
+        tensors.decode(data, grids, enough - 8)
 
 
 @pytest.mark.parametrize(
@@ -315,6 +342,10 @@ def test_payloads_by_hand_are_read_where_they_are_right():
         ),
         (payload(2, rest=level_fields(**HAAR, level=65)), "the level of a .* 65 is above"),
         (payload(2, rest=level_fields(**HAAR, mask=2)), "the axes of a .* 2 is above"),
+        (
+            payload(2, rest=level_fields(wavelet="haar", unflattened=(2, 1, 1, 1, 1), mask=31)),
+            "a: more than 4 axes are transformed",
+        ),
         (payload(2, rest=level_fields(**HAAR, splits=[""] * 4097)), "the splits of a .* 4097"),
         (payload(2, rest=level_fields(**HAAR, splits=["a" * 1025])), "a split of a .* 1025"),
     ],
@@ -377,8 +408,8 @@ def test_sizes_that_are_only_declared_are_refused_before_memory_is_taken(data):
 
 
 def test_an_index_that_inflates_without_end_is_refused_at_its_limit():
-    data = records.pack(b"\x01\x00\x01a" + bytes(1 << 26), [])
-    assert len(data) < 1 << 17
+    data = records.pack(b"\x01\x00\x01a" + bytes(1 << 26), [bytes(1 << 16)])
+    assert len(data) < 1 << 18
     tracemalloc.start()
     try:
         with pytest.raises(CodecError, match=r"^the index of the tensors is longer than 2097152"):
@@ -487,3 +518,14 @@ def test_every_truncation_is_refused():
 def test_any_bytes_are_refused_or_give_tensors_within_the_limit(data):
     decoded_or_refused(data, 1 << 12)
     decoded_or_refused(records.pack(b"\x01\x00\x01a" + data, [data]), 1 << 12)
+
+
+def test_the_records_of_a_small_payload_are_few():
+    """Reading each takes time, and deflated they take next to no bytes."""
+    some = [raw("", (0,))] * 7000
+    data = tensors.encode(some, grids)
+    assert len(data) < 500
+    assert len(records.unpack(tensors.encode(some[:5000], grids))[0]) < 1 << 15
+    with pytest.raises(CodecError, match=r"^the index of the tensors is longer than 3[0-9]{4}"):
+        tensors.decode(data, grids, PLENTY)
+    assert len(tensors.decode(tensors.encode(some[:5000], grids), grids, PLENTY)) == 5000

@@ -486,13 +486,13 @@ def test_models_nested_and_called_often_are_refused():
             "inbound_nodes": child["inbound_nodes"] * 8,
         }
         tree["config"]["layers"][1]["config"]["name"] = f"level_{level}"
-    refused(tree, "calls of layers to build, more than the limit of 6000")
+    refused(tree, "calls of layers to build, more than the limit of 7500")
 
 
 def test_a_sequence_too_long_is_refused():
     tree = tree_of(sequential(layers.ReLU()))
     tree["config"]["layers"] *= 400
-    refused(tree, "calls of layers to build, more than the limit of 6000")
+    refused(tree, "calls of layers to build, more than the limit of 7500")
 
 
 @pytest.mark.parametrize(
@@ -639,3 +639,93 @@ def test_random_bytes_are_refused():
     for length in range(1, 200):
         with pytest.raises(CodecError):
             architecture.decode(rng.randbytes(length), MOST)
+
+
+def test_weights_begin_as_zeros_whatever_the_initializer():
+    """They get others; the orthogonal one takes seconds for a large kernel."""
+    found = architecture.decode(
+        architecture.encode(sequential(layers.Dense(8, kernel_initializer="orthogonal"))), MOST
+    )
+    assert not any(weight.any() for weight in found.get_weights())
+    assert type(found.layers[0].kernel_initializer).__name__ == "Orthogonal"
+
+
+def test_states_of_random_layers_begin_as_they_should():
+    model = sequential(layers.Dropout(0.5, seed=3), layers.GaussianNoise(1.0))
+    found = architecture.decode(architecture.encode(model), MOST, 0)
+    state = found.layers[0].seed_generator.state
+    np.testing.assert_array_equal(state, model.layers[0].seed_generator.state)
+
+
+@pytest.mark.parametrize("length", [1024, 1025])
+def test_names_are_short(length):
+    """Each variable keeps the names of all around it."""
+    tree = tree_of(sequential(layers.Dense(3)))
+    tree["config"]["name"] = "a" * length
+    if length <= 1024:
+        assert architecture.decode(packed(tree), MOST).name == "a" * length
+    else:
+        refused(tree, "'name' has 1025 characters, too many")
+
+
+def test_long_texts_are_refused():
+    tree = tree_of(sequential(layers.Dense(3)))
+    tree["config"]["layers"][1]["config"]["activation"] = "a" * (2**16 + 1)
+    refused(tree, "'activation' has 65537 characters, too many")
+
+
+@pytest.mark.parametrize("count", [1024, 1025])
+def test_shapes_have_few_axes(count):
+    """Each layer keeps copies of them."""
+    tree = tree_of(sequential(layers.ReLU()))
+    tree["config"]["layers"][0]["config"]["batch_shape"] = [None] + [1] * (count - 1)
+    if count <= 1024:
+        assert len(architecture.decode(packed(tree), MOST).input_shape) == count
+    else:
+        refused(tree, "'batch_shape' has 1025 whole numbers, too many")
+
+
+@pytest.mark.parametrize("sections", [4096, list(range(1, 1000))])
+def test_many_sections_count_as_calls(sections):
+    x = keras.Input((4096,))
+    data = architecture.encode(keras.Model(x, keras.ops.split(x, sections, axis=1)[0]))
+    assert architecture.decode(data, MOST, 0, 300)
+    with pytest.raises(CodecError, match="calls of layers to build, more than the limit of 60 "):
+        architecture.decode(data, MOST, 0, 60)
+
+
+def test_a_layer_in_both_directions_counts_with_its_copies():
+    plain = sequential(layers.LSTM(2), shape=(3, 2))
+    both = sequential(layers.Bidirectional(layers.LSTM(2)), shape=(3, 2))
+    with pytest.raises(CodecError, match="takes 21 calls"):
+        architecture.decode(architecture.encode(plain), MOST, 3, 0)
+    with pytest.raises(CodecError, match="takes 56 calls"):
+        architecture.decode(architecture.encode(both), MOST, 6, 0)
+    tree = tree_of(both)
+    del tree["config"]["layers"][1]["config"]["backward_layer"]
+    with pytest.raises(CodecError, match="takes 46 calls"):
+        architecture.decode(packed(tree), MOST, 6, 0)
+
+
+def test_a_model_may_have_no_more_variables_than_its_file_has_tensors():
+    data = architecture.encode(sequential(*[layers.BatchNormalization() for _ in range(20)]))
+    assert len(architecture.decode(data, MOST, 80).weights) == 80
+    with pytest.raises(CodecError, match="the model has more variables than the file has tensors"):
+        architecture.decode(data, MOST, 0)
+
+
+@pytest.mark.parametrize("kind", ["RandAugment", "AugMix", "RandomRotation", "RandomCrop"])
+def test_layers_of_random_states_come_back(kind):
+    options = {"RandomRotation": {"factor": 0.1}, "RandomCrop": {"height": 4, "width": 4}}
+    layer = getattr(layers, kind)(**options.get(kind, {}))
+    data = architecture.encode(sequential(layer, shape=(8, 8, 3)))
+    assert architecture.decode(data, MOST, 0).count_params() == 0
+
+
+def test_states_that_make_no_sense_are_refused_and_the_next_model_is_built():
+    """Keras makes them at the very end."""
+    tree = tree_of(sequential(layers.Dropout(0.5, seed=3), layers.Dense(3)))
+    tree["config"]["layers"][1]["config"]["seed"] = True
+    refused(tree, "^Keras cannot build the model: ValueError: ")
+    assert sequential(layers.Dense(3)).get_weights()[0].shape == (8, 3)
+    assert architecture.decode(architecture.encode(shared()), MOST).count_params() == 72

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import hashlib
+import itertools
+import zlib
 from pathlib import Path
 
 import keras
@@ -13,7 +17,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from dwt_keras import checks
-from dwt_keras.coding import container, quantizer
+from dwt_keras.coding import container, fields, quantizer
 from dwt_keras.coding.errors import CodecError
 from dwt_keras.compression import architecture, artifact, layout, packing, sections, targets
 from dwt_keras.settings import CompressionSettings
@@ -726,3 +730,95 @@ def test_a_wavelet_beside_kernels_that_have_their_own_is_refused(tmp_path, given
         artifact.save_compressed(
             model, tmp_path / "a.dwtz", kernels=kernels_of(model), step=0.1, **given
         )
+
+
+def pieces_of(data):
+    """The header, each section with its checksum, and the digest of a file."""
+    cuts = [0, 6]
+    for section in container.unpack(data):
+        length = fields.Writer()
+        length.unsigned(len(section.payload))
+        cuts.append(cuts[-1] + 1 + len(length.to_bytes()) + len(section.payload) + 4)
+    return [data[a:b] for a, b in itertools.pairwise([*cuts, len(data)])]
+
+
+def digested(body):
+    return body + hashlib.blake2b(body, digest_size=8).digest()
+
+
+def test_sections_repeated_reordered_or_overlapping_are_refused_and_no_variable_changed(tmp_path):
+    """As bytes: sections in another order with checksums made for it are another file."""
+    model, path = small_model(), tmp_path / "a.dwtz"
+    before = model.get_weights()
+    head, *parts, digest = pieces_of(small_file())
+    assert len(parts) == 3
+    forged_files = []
+    for count in range(1, 5):
+        for some in itertools.product(parts, repeat=count):
+            if list(some) not in (parts, parts[:2]):
+                body = head + b"".join(some)
+                forged_files += [body + digest, digested(body)]
+    # A section whose length reaches into the next one, without and with a checksum of its own.
+    for number, part in enumerate(parts[:2], start=1):
+        size = len(fields_of(part)[1])
+        following = b"".join(parts[number:])
+        for more in range(1, len(parts[number]) + 1):
+            longer = fields.Writer()
+            longer.raw(part[:1])
+            longer.block(fields_of(part)[1] + (part[-4:] + following)[:more])
+            checksum = zlib.crc32(number.to_bytes(4, "little") + longer.to_bytes())
+            rest = (part[-4:] + following)[more:]
+            start = head + b"".join(parts[: number - 1]) + longer.to_bytes()
+            body = start + checksum.to_bytes(4, "little") + rest[4:]
+            forged_files += [start + rest + digest, digested(start + rest), digested(body)]
+            assert len(fields_of(longer.to_bytes() + bytes(4))[1]) == size + more
+    for data in forged_files:
+        assert_refused(path, data, model)
+    assert_same(model.get_weights(), before)
+    path.write_bytes(digested(head + b"".join(parts[:2])))
+    artifact.load_compressed_weights(path, model)
+    assert not np.array_equal(model.get_weights()[0], before[0])
+
+
+def fields_of(part):
+    """Tag and payload of a section with its checksum."""
+    reader = fields.Reader(part)
+    return bytes(reader.raw(1)), bytes(reader.block())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_levels_too_large_for_the_dtype_are_refused_and_no_variable_changed(tmp_path, dtype):
+    """The values of levels, and what a transform adds up of them, may be infinite."""
+    options = {"use_bias": False, "dtype": dtype}
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(16, **options)])
+    path = tmp_path / "a.dwtz"
+    artifact.save_compressed(model, path, step=0.01, wavelet="haar", axes="matrix", level=4)
+    (kernel,) = packing.pack(model, artifact.find_kernels(model, "haar", 4, "matrix"), 0.01)
+    before = model.get_weights()
+    levels = np.full((16, 16), 1, np.int32)
+    step = {"float16": 1e5, "bfloat16": 1.7e38, "float32": 1.7e38}[dtype]
+    hostile = dataclasses.replace(kernel, levels=levels, step=float(np.float32(step)))
+    parts = sections_of(path.read_bytes())
+    parts[sections.WEIGHTS] = container.Section(
+        sections.WEIGHTS, artifact.tensors.encode([hostile], layout.grid_of)
+    )
+    path.write_bytes(container.pack(list(parts.values())))
+    for load in (lambda: artifact.load_compressed_weights(path, model), lambda: load_new(path)):
+        with pytest.raises(CodecError, match=r"/kernel: has values that are NaN or infinite"):
+            load()
+    assert_same(model.get_weights(), before)
+
+
+def load_new(path):
+    artifact.load_compressed(path)
+
+
+def test_a_file_that_asks_for_more_calls_than_its_size_allows_is_not_written(tmp_path):
+    path = tmp_path / "a.dwtz"
+    few = container.Limits(small_layer_calls=8, bytes_a_call=1 << 20)
+    with pytest.raises(checks.ArgumentError, match=r"calls of layers .* limit of 8 \(layer_calls"):
+        artifact.save_compressed(small_model(), path, step=STEP, limits=few)
+    assert not path.exists()
+    artifact.save_compressed(small_model(), path, step=STEP)
+    with pytest.raises(CodecError, match=r"a\.dwtz: the architecture takes .* calls"):
+        artifact.load_compressed(path, few)
