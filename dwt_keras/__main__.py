@@ -51,18 +51,16 @@ def main(argv: Sequence[str]) -> int:
 
     def command() -> int:
         values, given = command_line.parse(argv[1:], fields)
+        module = importlib.import_module(f"dwt_keras.commands.{name}")
         if values is None:
             line = " ".join((_PROGRAM, name, *arguments))
-            module = importlib.import_module(f"dwt_keras.commands.{name}")
             print(command_line.usage(f"{module.__doc__}\n    {line}", fields))
             return 0
         if len(given) != len(arguments):
             raise checks.UserError(
                 f"takes {' and '.join(arguments)}; given {' '.join(given) or 'nothing'}"
             )
-        checked = group(**values)
-        module = importlib.import_module(f"dwt_keras.commands.{name}")
-        return int(module.run(*given, checked) or 0)
+        return int(module.run(*given, group(**values)) or 0)
 
     return command_line.run(f"{_PROGRAM} {name}", fields, command)
 

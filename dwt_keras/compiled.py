@@ -22,11 +22,7 @@ def compiled(function: Function) -> Function:
 
     The machine code is kept on disk for the next process where there is a folder to write to.
     """
-    try:
-        made: Any = numba.njit(function, cache=True, nogil=True)
-    except RuntimeError:  # Neither the package's folder nor the user's cache can be written.
-        made = numba.njit(function, nogil=True)
-    return cast(Function, made)
+    return _made(function)
 
 
 def inlined(function: Function) -> Function:
@@ -34,10 +30,14 @@ def inlined(function: Function) -> Function:
 
     For short ones that are called for every number: passing an array costs seven arguments.
     """
+    return _made(function, forceinline=True)
+
+
+def _made(function: Function, **options: Any) -> Function:
     try:
-        made: Any = numba.njit(function, cache=True, nogil=True, forceinline=True)
-    except RuntimeError:  # As above.
-        made = numba.njit(function, nogil=True, forceinline=True)
+        made: Any = numba.njit(function, cache=True, nogil=True, **options)
+    except RuntimeError:  # Neither the package's folder nor the user's cache can be written.
+        made = numba.njit(function, nogil=True, **options)
     return cast(Function, made)
 
 

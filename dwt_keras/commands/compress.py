@@ -52,7 +52,7 @@ def run(source: str, target: str, settings: CompressSettings) -> None:
     size, whole = Path(target).stat().st_size, 4 * model.count_params()
     print(f"{target}: {size:,} bytes, {tables.percent(size / whole)} of the weights as float32")
     if network and dataset and before:
-        artifact.load_compressed_weights(target, model)
+        artifact.load_compressed_weights(target, model, networks.limits(trusted=True))
         after = networks.score(network, dataset)
         print(f"test accuracy: {after[0]:.4f} (before: {before[0]:.4f})")
 

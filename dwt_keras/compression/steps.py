@@ -35,7 +35,7 @@ def within_distortion(kernels: Sequence[Target], distortion: float) -> float:
         UserError: If a kernel is NaN or infinite.
     """
     distortion = checks.real("distortion", distortion, above=0.0, below=1.0)
-    found = [coefficients(target) for target in kernels]
+    found = [_coefficients(target) for target in kernels]
     errors = [_error_of(target) for target in kernels]
     energy = sum(error(part) for error, part in zip(errors, found, strict=True))
 
@@ -51,37 +51,36 @@ def within_distortion(kernels: Sequence[Target], distortion: float) -> float:
     return quantizer.step_for(moved, distortion, _COARSEST * largest, _FINEST * largest)
 
 
-def within_bytes(
-    kernels: Sequence[Target], most: int, size: Callable[[float], int], precision: float = 1.01
-) -> float:
+def within_bytes(kernels: Sequence[Target], most: int, size: Callable[[float], int]) -> float:
     """The smallest step with which a file has a number of bytes at most.
 
     Args:
         kernels: The kernels, each with its basis.
         most: The number of bytes.
         size: Of the file with a step.
-        precision: Ratio of two steps that need not be told from each other.
 
     Raises:
         ArgumentError: If even a file in which all kernels are zero is larger.
     """
     checks.integer("max_bytes", most, least=1)
     largest = largest_coefficient(kernels)
-    least = size(float(np.float32(4.0 * largest)))
-    if least > most:
-        raise checks.ArgumentError(
-            "max_bytes",
-            f"must be {least} or more, the size with all kernels zero; given {most}",
-        )
+    # Twice what leaves nothing, so that no rounding leaves something.
+    coarsest = 2.0 * _COARSEST * largest
 
     # Sizes fall as steps grow, and grow with their inverses.
-    inverse = quantizer.step_for(
-        lambda inverse: size(float(np.float32(1.0 / inverse))),
-        most,
-        1.0 / (_FINEST * largest),
-        1.0 / (4.0 * largest),
-        precision,
-    )
+    def size_at(inverse: float) -> int:
+        return size(_step(inverse))
+
+    least = size_at(1.0 / coarsest)
+    if least > most:
+        raise checks.ArgumentError(
+            "max_bytes", f"must be {least} or more, the size with all kernels zero; given {most}"
+        )
+    return _step(quantizer.step_for(size_at, most, 1.0 / (_FINEST * largest), 1.0 / coarsest))
+
+
+def _step(inverse: float) -> float:
+    """A step as files keep it, in 32 bits."""
     return float(np.float32(1.0 / inverse))
 
 
@@ -105,10 +104,10 @@ def largest_coefficient(kernels: Sequence[Target]) -> float:
     Raises:
         UserError: If a kernel is NaN or infinite.
     """
-    return _largest([coefficients(target) for target in kernels])
+    return _largest([_coefficients(target) for target in kernels])
 
 
-def coefficients(target: Target) -> Array:
+def _coefficients(target: Target) -> Array:
     """What of a kernel is quantised: its coefficients in the basis that it is stored in."""
     return packing.basis_of(target).decompose(packing.read(target.path, target.variable))
 
