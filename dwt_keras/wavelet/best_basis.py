@@ -44,10 +44,14 @@ _MOST_BLOCKS = 1 << 10
 # what the best of many trees gains on noise.
 _MARGIN = 4.0
 
-# What each tap of a filter beyond two adds to the cost. Weights of a network that is still to learn
-# do not tell such differences: after training, bases this close differ the other way as often
-# (docs/benchmarks.md). The shorter filter then is cheaper in every step of the held support.
-_TAP_SHARE = 0.003
+# What share of the whole kernel's cost a split must gain besides. Weights that have hardly been
+# trained gain by every level; trained through its coefficients, a network gets better with few of
+# them (docs/benchmarks.md).
+_SPLIT_SHARE = 0.015
+
+# What each tap of a filter beyond two adds to the cost: of bases this close the shorter filter is
+# cheaper in every step of the training.
+_TAP_SHARE = 0.001
 
 # Coefficients whose costs are added up by one thread, and stretches of them worth another thread.
 _STRETCH = 1 << 14
@@ -131,6 +135,7 @@ def _best_tree(
     `least` is how many samples an axis needs to be split, unless it has one and is left alone.
     """
     costs = {"": _cost(values, threshold, bits)}
+    share = _SPLIT_SHARE * costs[""][0]
     parts: dict[str, list[str]] = {}
     level = [(blocks.root(values.shape), values)]
     while level:
@@ -157,7 +162,7 @@ def _best_tree(
     for path in sorted(parts, key=len, reverse=True):
         together = sum(costs[part][0] for part in parts[path])
         alone_cost, spread = costs[path]
-        if together < alone_cost - _MARGIN * spread:
+        if together < alone_cost - max(_MARGIN * spread, share):
             costs[path] = together, spread
             split.add(path)
     return costs[""][0], _as_basis(wavelet, axes, values.shape, _rooted(split, parts))

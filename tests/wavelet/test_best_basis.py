@@ -23,6 +23,7 @@ def bare(monkeypatch):
     """The criterion alone: nothing is added for the risk of noise or the length of a filter."""
     monkeypatch.setattr(best_basis, "_MARGIN", 0.0)
     monkeypatch.setattr(best_basis, "_TAP_SHARE", 0.0)
+    monkeypatch.setattr(best_basis, "_SPLIT_SHARE", 0.0)
 
 
 def cost_of(values, threshold, kept):
