@@ -20,9 +20,16 @@ def callbacks(folder: Path, compression: DWTCompression) -> list[keras.callbacks
     and histograms of the coefficients by subband.
     """
     return [
-        keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=True),
+        EpochSummaries(log_dir=str(folder), write_graph=True),
         CoefficientSummaries(folder / "compression", compression),
     ]
+
+
+class EpochSummaries(keras.callbacks.TensorBoard):
+    """Keras' own, without the scalars of every batch: a fifth of the time of a small network."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        super().on_train_batch_end(batch)
 
 
 class CoefficientSummaries(keras.callbacks.Callback):
