@@ -33,6 +33,9 @@ VARIANTS: dict[str, dict[str, Any] | None] = {
     "haar 3, support held": {"wavelet": "haar", "level": 3},
     "sym2 2, support held": {"wavelet": "sym2", "level": 2},
     "none, support held": {"wavelet": "none"},
+    "haar 2, target_bytes": {"wavelet": "haar", "level": 2, "target_bytes": 20000},
+    "sym4 2, target_bytes": {"wavelet": "sym4", "level": 2, "target_bytes": 20000},
+    "none, target_bytes": {"wavelet": "none", "target_bytes": 20000},
 }
 
 
@@ -73,6 +76,7 @@ def main() -> None:
     parser.add_argument("--mlp_epochs", type=int, default=30)
     parser.add_argument("--cnn_epochs", type=int, default=12)
     parser.add_argument("--cnn_samples", type=int, default=6_400)
+    parser.add_argument("--variants", default="", help="those whose names have this in them")
     options = parser.parse_args()
     dataset = data.load(DataSettings(dataset="fashion_mnist", data_dir=options.data_dir))
     rows = [("network", "variant", "fastest, ms a step", "without", "ratio", "median ratio")]
@@ -90,16 +94,20 @@ def main() -> None:
             shuffle_seed=0,
         )
         for variant, arguments in VARIANTS.items():
+            if options.variants not in variant:
+                continue
             model, plain = (
                 models.build(settings, dataset.input_shape, dataset.classes) for _ in range(2)
             )
             for each in (model, plain):
-                models.compile_model(each, settings)
+                models.compile_model(each, settings, samples)
             turns = TakeTurns(plain, batches)
             callbacks: list[Any] = [turns]
             if arguments is not None:
-                compression = {"threshold": 0.95, "threshold_rule": "quantile", **arguments}
-                callbacks.insert(0, DWTCompression(ramp="constant", **compression))
+                compression = {"ramp": "constant", **arguments}
+                if "target_bytes" not in arguments:
+                    compression |= {"threshold": 0.95, "threshold_rule": "quantile"}
+                callbacks.insert(0, DWTCompression(**compression))
             model.fit(batches, epochs=epochs + 1, callbacks=callbacks, verbose=0, shuffle=False)
             ratios = [first / second for first, second in turns.pairs]
             with_it, without = (

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         save_compressed,
     )
     from dwt_keras.compression.callback import DWTCompression
+    from dwt_keras.compression.holding import hold_support
     from dwt_keras.compression.targets import register_layer
 
 __all__ = [
     "CodecError",
     "DWTCompression",
     "__version__",
+    "hold_support",
     "load_compressed",
     "load_compressed_weights",
     "register_layer",
@@ -36,6 +38,7 @@ _HOMES = {
     "load_compressed_weights": "dwt_keras.compression.artifact",
     "save_compressed": "dwt_keras.compression.artifact",
     "DWTCompression": "dwt_keras.compression.callback",
+    "hold_support": "dwt_keras.compression.holding",
     "register_layer": "dwt_keras.compression.targets",
 }
 

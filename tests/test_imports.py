@@ -28,8 +28,8 @@ MAY_IMPORT = {
     "__main__": {"command_line", "commands"},
     "__init__": {"coding", "compression"},
 }
-# training.run is where views hook into a run.
-HOOKS = {("training/run.py", "views")}
+# training.fitting is where views hook into a run.
+HOOKS = {("training/fitting.py", "views")}
 
 # What a room may import from outside the standard library.
 LIBRARIES = {

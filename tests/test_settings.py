@@ -22,7 +22,7 @@ REFUSED = [
     ("wavelet", "nope", "must be a wavelet of PyWavelets, auto or none"),
     ("wavelet", "cmor1.5-x", "must be cmor"),
     ("wavelet", "", "must be a wavelet of PyWavelets, auto or none"),
-    ("wavelet", None, "must be a wavelet of PyWavelets, auto or none"),
+    ("wavelet", 2, "must be a wavelet of PyWavelets, auto or none"),
     *[
         ("level", value, "must be a whole number, 1 or more, max or auto")
         for value in (0, -1, "0", "-3", "1.5", 1.5, "MAX", "", " 2", "two", True, [1])
@@ -41,7 +41,7 @@ REFUSED = [
             value,
             "must be one of absolute, relative, quantile, universal, bayes, sure",
         )
-        for value in ("nope", "", None, 1)
+        for value in ("nope", "", 1)
     ],
     *[("keep_approximation", value, "must be true or false") for value in ("no", "true", 0, None)],
     *[("axes", value, "must be one of auto, matrix") for value in ("nope", None, 0, (0, 1))],
@@ -91,6 +91,15 @@ REFUSED = [
         ("coding_accuracy_drop", value, "must be a finite number, 0 or more, below 1")
         for value in (-0.1, 1, math.nan, "0.1", None)
     ],
+    *(
+        ("target_bytes", value, "must be a whole number, 1 or more")
+        for value in (0, -5, 1.5, "4500", True)
+    ),
+    *(
+        ("max_accuracy_drop", value, "must be a finite number, 0 or more, below 1")
+        for value in (-0.1, 1, math.nan, "0.1")
+    ),
+    ("learning_rate_schedule", "linear", "must be one of constant, cosine"),
     ("save_dir", None, "must be text"),
     ("run_name", 3, "must be text"),
 ]
@@ -119,6 +128,7 @@ OTHER = {
     "batch_size": 16,
     "epochs": 20,
     "learning_rate": 0.01,
+    "learning_rate_schedule": "cosine",
     "seed": 3,
     "save_dir": "runs",
     "run_name": "first",
@@ -223,6 +233,73 @@ def test_the_rule_universal_takes_no_threshold():
             ArgumentError, match=f"^threshold must not be given .*universal.*; given {threshold}$"
         ):
             CompressionSettings(threshold_rule="universal", threshold=threshold)
+
+
+# What finds the threshold itself, as two settings may say it.
+BUDGETS = [{"target_bytes": 4500}, {"max_accuracy_drop": 0.01}]
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_a_budget_brings_its_own_defaults(budget):
+    found = Settings.from_flat(budget)
+    compression = found.compression
+    assert (compression.wavelet, compression.level) == ("auto", "auto")
+    assert (compression.threshold_rule, compression.threshold) == ("bytes", None)
+    assert (compression.hold_support, compression.ramp) == (True, "cubic")
+    assert found.training.learning_rate_schedule == "cosine"
+    assert Settings.from_flat({**budget, "wavelet": "haar"}).compression.level == 1
+    constant = Settings.from_flat({**budget, "learning_rate_schedule": "constant"})
+    assert constant.training.learning_rate_schedule == "constant"
+    assert Settings.from_json(found.to_json()) == found
+
+
+def test_without_a_budget_the_learning_rate_is_constant():
+    assert Settings().training.learning_rate_schedule == "constant"
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threshold", 0.05),
+        ("threshold", 0.0),
+        ("threshold_rule", "absolute"),
+        ("threshold_rule", "quantile"),
+        ("threshold_mode", "soft"),
+        ("keep_approximation", True),
+        ("hold_support", False),
+    ],
+)
+def test_what_a_budget_decides_is_not_given_beside_it(budget, name, value):
+    (given,) = budget
+    pattern = rf"^{name} must not be given beside {given}, which .*; given {value!r}$"
+    with pytest.raises(ArgumentError, match=pattern):
+        CompressionSettings(**budget, **{name: value})
+
+
+def test_a_budget_leaves_epochs_to_train_quantised():
+    for late in ({"ramp_end_epoch": 8}, {"ramp_begin_epoch": 7}):
+        (name,) = late
+        pattern = rf"^{name} must leave epochs of 8 .*; given {late[name]}$"
+        with pytest.raises(ArgumentError, match=pattern):
+            Settings.from_flat({"target_bytes": 4500, "epochs": 8, **late})
+    assert Settings.from_flat({"target_bytes": 4500, "epochs": 8, "ramp_end_epoch": 7})
+    assert Settings.from_flat({"target_bytes": 4500, "epochs": 1})
+
+
+def test_there_is_one_budget():
+    with pytest.raises(ArgumentError, match=r"^max_accuracy_drop .* target_bytes; given 0\.01$"):
+        CompressionSettings(target_bytes=4500, max_accuracy_drop=0.01)
+
+
+def test_a_budget_needs_a_basis():
+    with pytest.raises(ArgumentError, match=r"^wavelet must be a discrete one beside target_bytes"):
+        CompressionSettings(target_bytes=4500, wavelet="mexh")
+
+
+def test_bytes_is_no_rule_by_itself():
+    with pytest.raises(ArgumentError, match=r"^threshold_rule bytes needs target_bytes or max"):
+        CompressionSettings(threshold_rule="bytes")
 
 
 @pytest.mark.parametrize("rule", ["quantile", "relative"])
@@ -342,13 +419,16 @@ def test_notes_do_not_set_settings_apart():
 
 
 def test_flat_gives_every_value_back():
-    assert Settings.from_flat(OTHER).flat() == OTHER
+    # Which exclude the threshold.
+    budgets = dict.fromkeys(("target_bytes", "max_accuracy_drop"))
+    assert Settings.from_flat(OTHER).flat() == {**OTHER, **budgets}
     assert list(Settings().flat()) == list(settings.flat_fields())
 
 
 def test_missing_names_take_defaults():
     assert Settings.from_flat({}) == Settings()
-    assert Settings.from_flat({"epochs": 3}).training == TrainingSettings(epochs=3)
+    training = TrainingSettings(epochs=3, learning_rate_schedule="constant")
+    assert Settings.from_flat({"epochs": 3}).training == training
 
 
 @pytest.mark.parametrize("name", ["nope", "Threshold", "notes", "compression", ""])

@@ -93,6 +93,7 @@ def test_metrics_are_those_of_the_exported_weights(main_run: tuple[Path, str]) -
     stored = sum(f.stat().st_size for f in (folder / "serving").rglob("*") if f.is_file())
     assert metrics["bytes"]["serving"] == stored
     assert metrics["bytes"]["dwtz"] == (folder / "model.dwtz").stat().st_size
+    assert 20 < metrics["bytes"]["dwtz"] - metrics["bytes"]["dwtz_weights"] < 400
     assert metrics["bytes"]["dwtz"] < 0.12 * metrics["bytes"]["float32"]
     assert metrics["bytes"]["keras"] == (folder / "model.keras").stat().st_size
     assert metrics["epochs_run"] == 10
@@ -297,3 +298,55 @@ def test_configs_are_valid_and_open_with_their_command(path: Path) -> None:
     values = train.parse(["train.py", f"--flagfile={path}"])
     assert values is not None
     Settings.from_flat(values)
+
+
+def test_a_target_in_bytes_is_kept(tmp_path: Path) -> None:
+    from dwt_keras.training import coding
+
+    done = call("--target_bytes=1200", "--epochs=3", f"--save_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "digits-mlp/auto-levelauto-bytes1200-batch32-epochs3/001"
+    metrics = metrics_of(folder)
+    size = (folder / "model.dwtz").stat().st_size
+    assert 1080 < size <= 1200
+    assert metrics["bytes"]["dwtz"] == size
+    assert metrics["bytes"]["dwtz_weights"] == coding.weights_alone(folder / "model.dwtz")
+    assert metrics["test_accuracy"] > 0.6
+    settings = json.loads((folder / "settings.json").read_text())["settings"]
+    assert settings["learning_rate_schedule"] == "cosine"
+    assert settings["threshold"] is None
+
+
+def test_the_smallest_file_within_a_loss_is_searched(tmp_path: Path) -> None:
+    done = call("--max_accuracy_drop=0.05", "--epochs=2", f"--save_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert "training the dense control" in done.stdout
+    (folder,) = (tmp_path / "digits-mlp").glob("auto-levelauto-drop0.05-*/001")
+    found = metrics_of(folder)["accuracy_drop"]
+    goal = found["control_validation_accuracy"] - 0.05
+    assert found["within"] == (found["validation_accuracy"] >= goal)
+    sizes = [trial["target_bytes"] for trial in found["trials"]]
+    assert 1 <= len(sizes) == len(set(sizes)) <= 4
+    assert (folder / "model.dwtz").stat().st_size <= max(sizes)
+    assert len(list((folder / "trials").glob("*/history.csv"))) == len(sizes)
+    assert "accuracy drop: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target_bytes=4500", "--threshold=0.1"], "threshold must not be given beside"),
+        (["--max_accuracy_drop=2"], "max_accuracy_drop must be a finite number"),
+        (["--max_accuracy_drop=0.1", "--target_bytes=4500"], "must not be given beside target_b"),
+        (["--target_bytes=90"], "target_bytes must be 2"),
+        (["--target_bytes=4500", "--wavelet=mexh"], "wavelet must be a discrete one"),
+    ],
+)
+def test_a_bad_budget_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = call(*arguments, f"--save_dir={tmp_path}")
+    assert done.returncode != 0
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("train.py: ")
+    assert message in line
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def save_compressed(
 ) -> int:
     """Writes a compact file of a model. The model itself keeps its weights.
 
-    Exactly one of `step`, `distortion` and `max_bytes` must be given.
+    Exactly one of `step`, `distortion` and `max_bytes` must be given, unless `kernels` have been
+    trained to steps of their own.
 
     Args:
         model: A built Keras model.
@@ -67,7 +68,9 @@ def save_compressed(
             architecture cannot be stored, or if readers would refuse the file; nothing is written
             then.
     """
-    _one_of(step=step, distortion=distortion, max_bytes=max_bytes)
+    trained = kernels is not None and all(target.step for target in kernels)
+    if not trained or (step, distortion, max_bytes) != (None, None, None):
+        _one_of(step=step, distortion=distortion, max_bytes=max_bytes)
     if not model.built:
         raise checks.UserError(
             f"model {model.name!r} is not built: it has no weights yet; call it on data first"
@@ -81,14 +84,14 @@ def save_compressed(
             f"{wavelet!r}, {level!r}, {axes!r}",
         )
 
-    def encoded(step: float) -> bytes:
+    def encoded(step: float | None) -> bytes:
         return encode(model, kernels, step, with_architecture=with_architecture, limits=limits)
 
     if distortion is not None:
         step = steps.within_distortion(kernels, distortion)
     elif max_bytes is not None:
         step = steps.within_bytes(kernels, max_bytes, lambda step: len(encoded(step)))
-    data = encoded(checks.real("step", step, above=0.0))
+    data = encoded(None if step is None else checks.real("step", step, above=0.0))
     _check_readable(data, limits)
     with files.replacing(Path(path)) as temporary:
         temporary.write_bytes(data)
@@ -183,22 +186,31 @@ def load_compressed_weights(
 def encode(
     model: Any,
     kernels: Sequence[Target],
-    step: float,
+    step: float | None = None,
     *,
     with_architecture: bool = True,
     limits: container.Limits = container.LIMITS,
 ) -> bytes:
-    """The bytes that `save_compressed` writes."""
-    parts = [
-        container.Section(sections.FINGERPRINT, architecture.fingerprint(model)),
-        container.Section(
-            sections.WEIGHTS, tensors.encode(packing.pack(model, kernels, step), layout.grid_of)
-        ),
-    ]
+    """The bytes that `save_compressed` writes; without a step with that of each kernel."""
+    weights = tensors.encode(packing.pack(model, kernels, step), layout.grid_of)
+    return wrapping(model, with_architecture=with_architecture, limits=limits)(weights)
+
+
+def wrapping(
+    model: Any, *, with_architecture: bool = True, limits: container.Limits = container.LIMITS
+) -> Callable[[bytes], bytes]:
+    """From a payload of tensors to the whole file, for a model whose weights may change."""
+    fingerprint = container.Section(sections.FINGERPRINT, architecture.fingerprint(model))
+    behind = []
     if with_architecture:
         encoded = architecture.encode(model, limits)
-        parts.append(container.Section(sections.ARCHITECTURE, encoded, optional=True))
-    return container.pack(parts, limits)
+        behind.append(container.Section(sections.ARCHITECTURE, encoded, optional=True))
+
+    def wrapped(weights: bytes) -> bytes:
+        parts = [fingerprint, container.Section(sections.WEIGHTS, weights), *behind]
+        return container.pack(parts, limits)
+
+    return wrapped
 
 
 def _one_of(**given: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 
 from dwt_keras import checks
-from dwt_keras.compression import choice, schedule, shrink, support
+from dwt_keras.compression import byte_target, choice, constraints, schedule, shrink, support
 from dwt_keras.compression import targets as kernels
 from dwt_keras.settings import CompressionSettings
 
@@ -36,18 +37,28 @@ class DWTCompression(keras.callbacks.Callback):
     sum of squares) and `threshold` (the magnitude applied; a mean where layers have their own).
     List this callback before CSVLogger or TensorBoard so that they record them.
 
+    **A target in bytes.** With `target_bytes` the network trains through thresholding and, in the
+    last part, through quantisation (see `latent`): kernels show what the file will hold. A last
+    shrinking makes sure that `save_compressed(model, path, kernels=callback.targets)` writes a file
+    of that size at most. `EarlyStopping(restore_best_weights=True)` belongs before this callback
+    then, with a `start_from_epoch` of 0.6 of the epochs or more: earlier weights are not quantised
+    yet, and would be cut to the size without training. Let the learning rate fall to zero
+    (`keras.optimizers.schedules.CosineDecay`): much of what this gains comes from it.
+
     **Optimizer slots** are never touched.
 
     Under MirroredStrategy Keras itself cannot do `steps_per_execution` above 1 or
     `jit_compile=True`; such a model is refused.
 
     Args:
-        wavelet: Wavelet by PyWavelets' name, family, "auto" or "none". Defaults to "haar".
+        wavelet: Wavelet by PyWavelets' name, family, "auto" or "none". Defaults to "haar", with
+            target_bytes to "auto".
         level: Decomposition level, "max" or "auto". Defaults to 1, with wavelet "auto" to "auto".
         threshold: Magnitude or fraction, by rule; 0.05 by default.
         **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
-            threshold_mode, threshold_rule, keep_approximation, axes, layers, hold_support,
-            ramp, ramp_begin_epoch, ramp_end_epoch, choose_basis_epochs, apply_every_batches.
+            target_bytes, threshold_mode, threshold_rule, keep_approximation, axes, layers,
+            hold_support, ramp, ramp_begin_epoch, ramp_end_epoch, choose_basis_epochs,
+            apply_every_batches.
 
     Attributes:
         settings: The settings, with defaults filled in.
@@ -65,21 +76,28 @@ class DWTCompression(keras.callbacks.Callback):
 
     def __init__(
         self,
-        wavelet: str = "haar",
+        wavelet: str | None = None,
         level: int | str | None = None,
         threshold: float | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
-        self.settings = CompressionSettings(
-            wavelet=wavelet, level=level, threshold=threshold, **settings
-        )
+        if wavelet is not None:
+            settings["wavelet"] = wavelet
+        self.settings = CompressionSettings(level=level, threshold=threshold, **settings)
+        if self.settings.max_accuracy_drop is not None:
+            raise checks.ArgumentError(
+                "max_accuracy_drop",
+                "takes several trainings, so that train.py has it and one training does not: give "
+                f"target_bytes; given {self.settings.max_accuracy_drop!r}",
+            )
         self._targets: tuple[kernels.Target, ...] = ()
         self._rechosen = False
         self._last: shrink.Report | None = None
         self.seconds = 0.0
         self._schedule = self._schedule_over(epochs=1)
         self._support: support.HeldSupport | None = None
+        self._bytes: byte_target.ByteTarget | None = None
         # By kernel, then by its exact values: how it was shrunk to them, and in which basis.
         self._written: dict[str, dict[bytes, tuple[kernels.Target, shrink.TargetReport]]] = {}
         self._in_epoch = False
@@ -88,6 +106,8 @@ class DWTCompression(keras.callbacks.Callback):
         self._batch_count = 0
         self._shrunk_this_epoch = False
         self._chosen_epoch = 0
+        self._epochs = 1
+        self._size = 0
 
     @property
     def report(self) -> shrink.Report | None:
@@ -97,9 +117,9 @@ class DWTCompression(keras.callbacks.Callback):
 
     @property
     def targets(self) -> tuple[kernels.Target, ...]:
-        if not self._rechosen:
+        if not self._rechosen and self._bytes is None:
             return self._targets
-        # Weights restored to an earlier state have the basis of that time.
+        # Weights restored to an earlier state have the basis and the step of that time.
         states = [self._state(target) for target in self._targets]
         return tuple(
             target if state is None else state[0]
@@ -110,14 +130,16 @@ class DWTCompression(keras.callbacks.Callback):
         _refuse_what_keras_cannot(self.model)
         epochs = self.params.get("epochs") or 1
         self.settings.check_within(epochs)
+        self._epochs = epochs
         self._targets = ()
         self._written = {}
         self._rechosen = False
+        self._bytes = None
         self._last = None
         self._schedule = self._schedule_over(epochs)
         self._batches_before = self._batch_count = self._chosen_epoch = 0
         # All callbacks of one fit are given the same params.
-        support.release(self.model, self.params)
+        constraints.release(self.model, self.params)
         if self.model.built:
             self._find_targets()
 
@@ -125,6 +147,8 @@ class DWTCompression(keras.callbacks.Callback):
         self._in_epoch = True
         self._epoch = epoch
         self._shrunk_this_epoch = False
+        if epoch > 0:
+            self._choose_support(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not self._targets:
@@ -141,7 +165,11 @@ class DWTCompression(keras.callbacks.Callback):
         every = self.settings.apply_every_batches
         if every and self._batch_count // every > before // every:
             # Of an epoch of unknown length it is known only that some part is over.
-            self._shrink(self._epoch + (done / steps if steps else 1e-6))
+            over = self._epoch + (done / steps if steps else 1e-6)
+            if self.settings.target_bytes is None:
+                self._shrink(over)
+            else:
+                self._choose_support(over)
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._in_epoch:
@@ -157,20 +185,33 @@ class DWTCompression(keras.callbacks.Callback):
             logs["threshold"] = self._last.threshold
 
     def on_train_end(self, logs: Any = None) -> None:
-        overwritten = [target for target in self._targets if self._state(target) is None]
-        if overwritten and self._last is not None:  # Else no epoch was trained.
-            self._shrink(self._epoch + 1, overwritten, final=True)
-        if self._support is not None:
-            self._support.detach()
-            self._support = None
+        if self._last is not None:  # Else no epoch was trained.
+            self._shrink_what_was_overwritten()
+        for constraints_of_training in (self._support, self._bytes):
+            if constraints_of_training is not None:
+                constraints_of_training.detach()
+        self._support = None
 
     def _find_targets(self) -> None:
         found = kernels.find(self.model, self.settings)
+        notes = [*self.settings.notes, *found.notes]
+        if self.settings.target_bytes is not None:
+            notes += byte_target.check(self.model, found.items, self.settings.target_bytes)
         if self.params.get("verbose", 1):
-            for note in (*self.settings.notes, *found.notes):
+            for note in notes:
                 print(note)
         self._targets = found.items
-        if self.settings.hold_support and not self.settings.is_automatic:
+        if not self.settings.is_automatic:
+            self._hold()
+
+    def _hold(self) -> None:
+        """Lets optimizer steps keep to what the next shrinkings will leave."""
+        if self.settings.target_bytes is not None:
+            self._bytes = byte_target.ByteTarget(
+                self.model, self._targets, self.settings.target_bytes, self.params
+            )
+            self._bytes.attach()
+        elif self.settings.hold_support:
             self._support = support.HeldSupport(self.model, self._targets, self.params)
             self._support.attach()
 
@@ -197,7 +238,10 @@ class DWTCompression(keras.callbacks.Callback):
             self._choose_bases(epochs_done)
             if not self._chosen_epoch:
                 factor = 0.0
-        reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
+        if self.settings.target_bytes is not None:
+            reports = self._shrink_to_bytes(epochs_done)
+        else:
+            reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
         if final:
             for target, report in reports.items():
                 states = self._written.setdefault(target.path, {})
@@ -205,20 +249,58 @@ class DWTCompression(keras.callbacks.Callback):
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
 
+    def _shrink_to_bytes(self, epochs_done: float) -> dict[kernels.Target, shrink.TargetReport]:
+        """At the end of an epoch: kernels show already what the epoch trained them to."""
+        if self._bytes is None:  # Bases are still to be chosen.
+            shrink.check_finite(self._targets)
+            rows = shrink.measure(self._targets).targets
+            return dict(zip(self._targets, rows, strict=True))
+        if epochs_done >= self._epochs:
+            self._size = self._bytes.settle(self.targets)
+            self._targets = self._bytes.targets
+        return self._bytes.reports()
+
+    def _choose_support(self, epochs_done: float) -> None:
+        """At the beginning of an epoch, or in it: what is kept from now on.
+
+        Coefficients gather about the threshold, so that a network suffers where it moves: there
+        must be a training behind it before the network is looked at.
+        """
+        if self._bytes is None:
+            return
+        started = time.perf_counter()
+        # The schedule counts the epochs at whose end something is reached.
+        ahead = epochs_done + 1
+        quantised = self._schedule.is_quantised(epochs_done)
+        self._bytes.choose(self._schedule.factor(ahead), quantised=quantised)
+        self._targets = self._bytes.targets
+        self.seconds += time.perf_counter() - started
+
+    def _shrink_what_was_overwritten(self) -> None:
+        overwritten = [target for target in self._targets if self._state(target) is None]
+        if self.settings.target_bytes is not None:
+            # The training may have ended early, or weights of an earlier epoch have come back.
+            self._shrink(self._epochs, final=True)
+            if self._size > self.settings.target_bytes:
+                print(f"target_bytes could not be kept: the file has {self._size} bytes")
+        elif overwritten:
+            self._shrink(self._epoch + 1, overwritten, final=True)
+
     def _choose_bases(self, epochs_done: float) -> None:
         """Chooses each kernel's basis where an epoch for it has passed."""
         due = [epoch for epoch in self.settings.choose_basis_epochs or () if epoch <= epochs_done]
         if due and due[-1] > self._chosen_epoch:
             self._rechosen = self._chosen_epoch > 0
             self._chosen_epoch = due[-1]
-            before, held = self._targets, self._support
+            if self._bytes is not None:
+                self._bytes.reveal()
+                self._bytes.detach()
+            before = tuple(dataclasses.replace(target, step=None) for target in self._targets)
+            held = self._support
             self._targets = choice.choose_bases(before, self.settings, held)
-            if self.settings.hold_support:
-                self._support = support.HeldSupport(self.model, self._targets, self.params)
-                if held is not None:
-                    self._support.take_over(held, before)
-                    held.detach()
-                self._support.attach()
+            self._hold()
+            if held is not None and self._support is not None:
+                self._support.take_over(held, before)
 
     def _schedule_over(self, epochs: int) -> schedule.Schedule:
         return schedule.for_training(
@@ -226,6 +308,7 @@ class DWTCompression(keras.callbacks.Callback):
             self.settings.ramp_begin_epoch,
             self.settings.ramp_end_epoch,
             epochs,
+            quantised=self.settings.target_bytes is not None,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,8 @@ def choose_bases(
     Returns:
         New targets, in the same order.
     """
+    if settings.target_bytes is not None:
+        settings = _as_quantile(settings, targets)
     wavelets = None
     if settings.wavelet != AUTO:
         wavelets = [settings.wavelet] if settings.wavelet != families.IDENTITY else []
@@ -60,3 +63,15 @@ def choose_bases(
         )
         chosen.append(dataclasses.replace(target, basis=choice.basis, choice=choice))
     return tuple(chosen)
+
+
+def _as_quantile(settings: CompressionSettings, targets: Sequence[Target]) -> CompressionSettings:
+    """A share of the coefficients to zero that leaves about as many as a file has bytes.
+
+    It is half at least: with fewer zeros no threshold tells one basis from another.
+    """
+    count = sum(math.prod(target.basis.shape) for target in targets)
+    kept = min((settings.target_bytes or 0) / max(count, 1), 0.5)
+    return dataclasses.replace(
+        settings, target_bytes=None, threshold_rule="quantile", threshold=1.0 - kept
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -23,27 +23,38 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # How far variables that are no kernels may move, as a fraction of themselves (half precision keeps
 # 2^-11) or, for biases, of the largest.
 _TOLERANCE = 2.0**-9
+# And biases of layers whose kernels have been trained to their steps, which are coarser by far.
+_ROUGH = 2.0**-4
 
 
-def pack(model: Any, kernels: Sequence[Target], step: float) -> list[tensors.Tensor]:
+def pack(
+    model: Any,
+    kernels: Sequence[Target],
+    step: float | None = None,
+    levels: Mapping[str, quantizer.Levels] | None = None,
+) -> list[tensors.Tensor]:
     """The tensors of a file: a model's weights as they stand, quantised.
 
     Args:
         model: The model.
         kernels: The kernels to store as coefficients.
-        step: Quantisation step of their coefficients.
+        step: Quantisation step of their coefficients; None for the step of each kernel, whose
+            coefficients are multiples of it.
+        levels: By path, of kernels that have a step, what is stored in the place of what they
+            are; None for all as they are.
 
     Raises:
         UserError: If a variable is NaN or infinite, or a kernel is another model's.
     """
-    # The file keeps the step in 32 bits, so it is quantised with that.
-    given = checks.real("step", step, above=0.0)
-    with np.errstate(over="ignore"):
-        step = float(np.float32(given))
-    if not 0.0 < step < math.inf:
-        raise checks.ArgumentError(
-            "step", f"must be a number that 32 bits can hold; given {given!r}"
-        )
+    if step is not None:
+        # The file keeps the step in 32 bits, so it is quantised with that.
+        given = checks.real("step", step, above=0.0)
+        with np.errstate(over="ignore"):
+            step = float(np.float32(given))
+        if not 0.0 < step < math.inf:
+            raise checks.ArgumentError(
+                "step", f"must be a number that 32 bits can hold; given {given!r}"
+            )
     by_variable = {id(target.variable): target for target in kernels}
     named = variables(model)
     strange = by_variable.keys() - {id(variable) for variable in named.values()}
@@ -52,13 +63,16 @@ def pack(model: Any, kernels: Sequence[Target], step: float) -> list[tensors.Ten
             "kernels",
             f"must be of model {model.name!r}; given {by_variable[min(strange)].path} of another",
         )
+    trained = {target.layer_path for target in kernels if step is None and target.step}
     packed = []
     for name, variable in named.items():
-        values = read(name, variable)
         target = by_variable.get(id(variable))
-        packed.append(
-            _small(name, values) if target is None else _kernel(name, values, target, step)
-        )
+        if target is not None:
+            known = levels.get(target.path) if levels else None
+            packed.append(_kernel(name, variable, target, step, known))
+        else:
+            rough = name.rpartition("/")[0] in trained
+            packed.append(_small(name, read(name, variable), rough))
     return packed
 
 
@@ -113,18 +127,33 @@ def read(name: str, variable: Any) -> Array:
     return values
 
 
-def _kernel(name: str, values: Array, target: Target, step: float) -> tensors.Tensor:
+def _kernel(
+    name: str,
+    variable: Any,
+    target: Target,
+    step: float | None,
+    levels: quantizer.Levels | None,
+) -> tensors.Tensor:
     kernel_basis = basis_of(target)
-    levels = quantizer.quantise(kernel_basis.decompose(values), step)
+    shape, dtype = tuple(variable.shape), np.dtype(variable.dtype)
+    if levels is None:
+        found = kernel_basis.decompose(read(name, variable))
+        if step is not None:
+            levels = quantizer.quantise(found, step)
+        elif target.step:
+            # They are multiples already, but for rounding.
+            levels = quantizer.quantise(found, target.step, rate_weight=0.0)
+        else:
+            raise checks.ArgumentError("step", f"must be given: {target.path} has none of its own")
     transform = None
-    if not kernel_basis.is_identity or kernel_basis.shape != values.shape:
+    if not kernel_basis.is_identity or kernel_basis.shape != shape:
         transform = Transform(**dataclasses.asdict(kernel_basis))
     return tensors.Tensor(
-        name, values.shape, values.dtype, levels=levels, step=step, transform=transform
+        name, shape, dtype, levels=levels, step=step or target.step or 0.0, transform=transform
     )
 
 
-def _small(name: str, values: Array) -> tensors.Tensor:
+def _small(name: str, values: Array, rough: bool = False) -> tensors.Tensor:
     """A variable that is no kernel, in the smallest form that keeps it within the tolerance."""
     plain = tensors.Tensor(name, values.shape, values.dtype, values=values)
     if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -137,7 +166,8 @@ def _small(name: str, values: Array) -> tensors.Tensor:
     largest = float(np.abs(values).max(initial=0.0))
     if name.rpartition("/")[2] in ("bias", "beta"):
         with np.errstate(over="ignore"):
-            step = float(np.float32(2.0 * _TOLERANCE * largest))
+            tolerance = _ROUGH if rough else _TOLERANCE
+            step = float(np.float32(2.0 * tolerance * largest)) if largest else 1.0
         if 0.0 < step < math.inf:
             levels = quantizer.quantise(values, step, rate_weight=0.0)
             candidates.append(

@@ -9,26 +9,31 @@ ones a matrix product on short axes and shifted sums on long ones.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from dwt_keras.wavelet import basis, families
+from dwt_keras.wavelet import basis, blocks, families
 
 Bands = dict[str, Any]
+Change = Callable[[str, Any], Any]
 
 # A sum over taps beats the product with the whole matrix from about this many samples a tap.
 _SAMPLES_PER_TAP = 8
 
 
 class Projection:
-    """Zeroes chosen coefficients of a kernel.
+    """Changes the coefficients of a kernel, block by block.
 
     Args:
         kernel_basis: The basis of the coefficients.
         kernel_shape: Shape of the kernel.
         dtype: TensorFlow dtype to compute in.
+
+    Attributes:
+        leaves: Where the blocks that are changed lie in the array of coefficients, by their paths.
     """
 
     def __init__(
@@ -37,32 +42,33 @@ class Projection:
         self._basis = kernel_basis
         self._shape = kernel_shape
         self._dtype = tf.as_dtype(dtype)
+        self.leaves: dict[str, blocks.Slices] = {"": blocks.root(kernel_basis.shape).slices}
         if not kernel_basis.is_identity:
             self._bank = families.filter_bank(kernel_basis.wavelet)
-            self._leaves = {leaf.path: leaf.slices for leaf in kernel_basis.leaves}
+            self.leaves = {leaf.path: leaf.slices for leaf in kernel_basis.leaves}
 
-    def __call__(self, kernel: Any, mask: Any) -> Any:
-        """The kernel with its coefficients multiplied by a mask.
+    def __call__(self, kernel: Any, change: Change) -> Any:
+        """The kernel with its coefficients changed.
 
         Args:
             kernel: Tensor of the kernel's shape, of any floating dtype.
-            mask: Tensor of the coefficients' shape and of the dtype to compute in; ones and
-                zeros.
+            change: From a block's path and its coefficients, in the dtype to compute in, to those
+                that take their place.
 
         Returns:
             Tensor of the kernel's shape and dtype.
         """
         values = tf.reshape(tf.cast(kernel, self._dtype), self._basis.shape)
-        values = values * mask if self._basis.is_identity else self._project(values, mask, "")
+        values = self._project(values, change, "")
         return tf.cast(tf.reshape(values, self._shape), kernel.dtype)
 
-    def _project(self, values: Any, mask: Any, path: str) -> Any:
+    def _project(self, values: Any, change: Change, path: str) -> Any:
         """One block of the decomposition, and all that it is split into."""
-        if path in self._leaves:
-            return values * mask[self._leaves[path]]
+        if path in self.leaves:
+            return change(path, values)
         lengths = {axis: values.shape[axis] for axis in self._basis.axes}
         parts = {
-            letters: self._project(part, mask, path + letters)
+            letters: self._project(part, change, path + letters)
             for letters, part in _split_all(values, lengths, self._bank).items()
         }
         return _merge_all(parts, lengths, self._bank)

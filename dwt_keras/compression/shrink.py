@@ -119,12 +119,7 @@ def shrink(
     Raises:
         UserError: If a kernel has weights that are NaN or infinite; nothing is written then.
     """
-    for target in targets:
-        if not np.isfinite(target.read()).all():
-            raise checks.UserError(
-                f"{target.path}: has weights that are NaN or infinite; the training has diverged "
-                "(a lower learning rate helps)"
-            )
+    check_finite(targets)
     shared = limits.shared(targets, settings, factor, held)
     return {
         target: _shrink_one(target, settings, factor, held, shared)
@@ -133,11 +128,24 @@ def shrink(
     }
 
 
+def check_finite(targets: Sequence[Target]) -> None:
+    """Checks that a training has not diverged.
+
+    Raises:
+        UserError: If a kernel has weights that are NaN or infinite.
+    """
+    for target in targets:
+        if not np.isfinite(target.read()).all():
+            raise checks.UserError(
+                f"{target.path}: has weights that are NaN or infinite; the training has diverged "
+                "(a lower learning rate helps)"
+            )
+
+
 def measure(targets: Sequence[Target]) -> Report:
     """Counts the zeros of kernels as they stand, from their weights alone.
 
-    Weights are stored rounded, so a coefficient counts as zero up to 16 roundings (machine
-    epsilons of the kernel's dtype) of the kernel's largest coefficient.
+    Weights are stored rounded: see `without_roundings`.
 
     Args:
         targets: The kernels, with bases; a frame's coefficients are not those of its kernel's
@@ -148,15 +156,25 @@ def measure(targets: Sequence[Target]) -> Report:
     """
     reports = []
     for target in targets:
-        kernel = target.read()
-        coefficients = target.basis.decompose(kernel)
-        largest = max(-float(coefficients.min(initial=0.0)), float(coefficients.max(initial=0.0)))
-        # Up to the tolerance itself, and a threshold keeps what equals it.
-        tolerance = _ZERO_ROUNDINGS * float(_epsilon(kernel.dtype)) * largest
-        above = float(np.nextafter(coefficients.dtype.type(tolerance), np.inf))
-        thresholds.shrink_in_place(coefficients, above)
-        reports.append(_report(target, coefficients, _energy(coefficients), 0.0))
+        coefficients = without_roundings(target)
+        reports.append(report(target, coefficients, energy(coefficients), 0.0))
     return Report(tuple(reports))
+
+
+def without_roundings(target: Target) -> Array:
+    """A kernel's coefficients from its weights, exactly zero where only rounding is left.
+
+    A coefficient counts as zero up to 16 roundings (machine epsilons of the kernel's dtype) of the
+    kernel's largest coefficient.
+    """
+    kernel = target.read()
+    coefficients = target.basis.decompose(kernel)
+    largest = max(-float(coefficients.min(initial=0.0)), float(coefficients.max(initial=0.0)))
+    # Up to the tolerance itself, and a threshold keeps what equals it.
+    tolerance = _ZERO_ROUNDINGS * float(_epsilon(kernel.dtype)) * largest
+    above = float(np.nextafter(coefficients.dtype.type(tolerance), np.inf))
+    thresholds.shrink_in_place(coefficients, above)
+    return coefficients
 
 
 def digest(target: Target) -> bytes:
@@ -173,19 +191,19 @@ def _shrink_one(
 ) -> TargetReport:
     # In place, and nothing kept longer than needed: kernels are large.
     coefficients = limits.coefficients(target, held)
-    before = _energy(coefficients)
+    before = energy(coefficients)
     parts = limits.parts(target, settings, factor, coefficients, shared)
     changed = sum(
         _shrink_part(coefficients, part, limit, settings.threshold_mode) for part, limit in parts
     )
-    report = _report(target, coefficients, before, limits.mean(parts))
+    done = report(target, coefficients, before, limits.mean(parts))
     if held is not None:
         held.hold(target, coefficients)
     if changed:
         kernel = target.kernel(coefficients)
         del coefficients
         target.write(kernel)
-    return report
+    return done
 
 
 def _shrink_part(coefficients: Array, part: limits.Part, limit: float, mode: str) -> int:
@@ -200,7 +218,8 @@ def _shrink_part(coefficients: Array, part: limits.Part, limit: float, mode: str
     return changed
 
 
-def _report(target: Target, after: Array, energy_before: float, limit: float) -> TargetReport:
+def report(target: Target, after: Array, energy_before: float, limit: float) -> TargetReport:
+    """What a shrinking did that left these coefficients."""
     return TargetReport(
         path=target.path,
         layer_path=target.layer_path,
@@ -209,12 +228,13 @@ def _report(target: Target, after: Array, energy_before: float, limit: float) ->
         coefficients=after.size,
         zeros=after.size - int(np.count_nonzero(after)),
         energy_before=energy_before,
-        energy_after=_energy(after),
+        energy_after=energy(after),
         threshold=limit,
     )
 
 
-def _energy(coefficients: Array) -> float:
+def energy(coefficients: Array) -> float:
+    """The sum of squares."""
     flat = coefficients.reshape(-1)
     return float(np.vdot(flat, flat).real)
 

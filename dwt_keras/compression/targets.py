@@ -63,6 +63,8 @@ class Target:
             identity until one is chosen.
         note: What to tell about the basis (a capped level), or "".
         choice: How the basis was chosen, where it was.
+        step: The quantisation step that its coefficients are whole multiples of, where they have
+            been trained to be.
     """
 
     layer_path: str
@@ -72,6 +74,7 @@ class Target:
     basis: basis.Basis | frame.Frame
     note: str = ""
     choice: best_basis.Choice | None = None
+    step: float | None = None
 
     @property
     def path(self) -> str:

@@ -34,6 +34,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         self.compression.check_within(self.training.epochs)
+        if self.training.learning_rate_schedule is None:
+            training = dataclasses.replace(
+                self.training,
+                learning_rate_schedule="cosine" if self.compression.budget else "constant",
+            )
+            object.__setattr__(self, "training", training)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Settings:

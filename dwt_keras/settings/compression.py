@@ -14,7 +14,8 @@ AXES = ("auto", "matrix")
 MODES = ("hard", "soft", "garrote", "firm")
 GIVEN_RULES = ("absolute", "relative", "quantile")
 DATA_DRIVEN_RULES = ("universal", "bayes", "sure")
-RULES = GIVEN_RULES + DATA_DRIVEN_RULES
+BYTES = "bytes"
+RULES = (*GIVEN_RULES, *DATA_DRIVEN_RULES, BYTES)
 RAMPS = ("constant", "linear", "cubic")
 AUTO = "auto"
 DEFAULT_THRESHOLD = 0.05
@@ -25,21 +26,23 @@ class CompressionSettings:
     """How the weights are transformed and thresholded, and when.
 
     `wavelet` is replaced by its canonical name, `level` by a whole number, "max" or "auto",
-    `threshold` by its default where the rule takes one and none was given; `hold_support`,
-    `ramp` and `choose_basis_epochs` are filled in from the others. `notes` says in words what
-    was read into the wavelet's name.
+    `threshold` by its default where the rule takes one and none was given; `wavelet`,
+    `threshold_rule`, `hold_support`, `ramp` and `choose_basis_epochs` are filled in from the
+    others. `notes` says in words what was read into the wavelet's name.
 
     Raises:
         ArgumentError: On the first field that is out of range.
     """
 
+    # These two have a value once the settings stand.
     wavelet: str = setting(
-        "haar",
+        None,
         "Wavelet whose coefficients of the weights are thresholded: any discrete name of "
         "PyWavelets (haar, db2, sym4, coif1, bior4.4, rbio1.3, dmey), a continuous one, which "
         "makes a redundant frame (mexh, morl, gaus1, cgau1, shan1.5-1.0, fbsp2-1.0-1.5, "
         "cmor1.5-1.0), a family alone for its lowest order, auto for the cheapest basis of each "
-        "layer, or none for the weights themselves. Longer filters suit smoother kernels.",
+        "layer, or none for the weights themselves (default: haar; auto with target_bytes or "
+        "max_accuracy_drop). Longer filters suit smoother kernels.",
     )
     level: int | str | None = setting(
         None,
@@ -60,13 +63,28 @@ class CompressionSettings:
         "What happens to the coefficients that stay: hard leaves them, soft subtracts the "
         "threshold, garrote and firm lie between (firm's upper bound is twice the threshold).",
     )
+    target_bytes: int | None = setting(
+        None,
+        "Size that model.dwtz shall have at most, in bytes, in place of a threshold: training "
+        "finds thresholds and quantisation steps for it, and trains the network with the "
+        "quantised coefficients that the file will hold. Raising it costs bytes and gains "
+        "accuracy.",
+    )
+    max_accuracy_drop: float | None = setting(
+        None,
+        "Validation accuracy that compression may cost, as a fraction, against the same network "
+        "trained as long without it; in place of a threshold or target_bytes. Several sizes are "
+        "trained for and the smallest file that keeps to it remains: takes up to five times as "
+        "long (the uncompressed network is trained once and kept).",
+    )
     threshold_rule: str = setting(
-        "absolute",
+        None,
         "How the threshold is found: absolute takes it as given; relative as a fraction of each "
         "kernel's largest magnitude; quantile as the fraction of coefficients to zero over all "
         "layers together; universal, bayes (BayesShrink) and sure (SureShrink) estimate it from "
         "each kernel's noise, the last two for each subband of its own; these three spare the "
-        "approximation.",
+        "approximation; bytes goes with target_bytes and max_accuracy_drop (default: bytes with "
+        "one of them, else absolute).",
     )
     keep_approximation: bool = setting(
         False, "Spare the approximation coefficients: threshold details only."
@@ -83,17 +101,20 @@ class CompressionSettings:
     )
     hold_support: bool | None = setting(
         None,
-        "Keep zeroed coefficients at zero after every optimizer step (default: on for the rule "
-        "quantile, off for the others).",
+        "Keep zeroed coefficients at zero after every optimizer step (default: on for the rules "
+        "quantile and bytes, off for the others; with bytes they may come back when the support "
+        "is chosen anew).",
     )
     ramp: str | None = setting(
         None,
         "How the threshold grows over the epochs: constant, linear or cubic (default: cubic for "
-        "the rule quantile, constant for the others).",
+        "the rules quantile and bytes, constant for the others).",
     )
     ramp_begin_epoch: int = setting(0, "Epochs to train before the threshold starts.")
     ramp_end_epoch: int | None = setting(
-        None, "Epoch by whose end the threshold is full (default: two thirds of the epochs)."
+        None,
+        "Epoch by whose end the threshold is full (default: two thirds of the epochs; half of them "
+        "with target_bytes).",
     )
     choose_basis_epochs: tuple[int, ...] | None = setting(
         None,
@@ -101,7 +122,9 @@ class CompressionSettings:
         "(default: 1); nothing is thresholded before the first, and the last choice stays.",
     )
     apply_every_batches: int | None = setting(
-        None, "Shrink every so many batches too, not only at the end of each epoch."
+        None,
+        "Shrink every so many batches too, not only at the end of each epoch; with target_bytes "
+        "choose what is kept so often too, not only at the beginning of each epoch.",
     )
     notes: tuple[str, ...] = dataclasses.field(default=(), init=False, compare=False)
 
@@ -166,6 +189,13 @@ class CompressionSettings:
             raise checks.ArgumentError(
                 "ramp_end_epoch", f"must not lie beyond the last epoch, {epochs}; given {end}"
             )
+        if self.budget and epochs > 1 and (end or begin + 1) >= epochs:
+            name, value = ("ramp_begin_epoch", begin) if end is None else ("ramp_end_epoch", end)
+            raise checks.ArgumentError(
+                name,
+                f"must leave epochs of {epochs} to train quantised, with {self.budget}; given "
+                f"{value}",
+            )
         chosen = max(self.choose_basis_epochs or (0,))
         if chosen > epochs:
             raise checks.ArgumentError(
@@ -174,8 +204,13 @@ class CompressionSettings:
             )
 
     def _check_threshold(self) -> None:
-        rule = checks.choice("threshold_rule", self.threshold_rule, RULES)
         checks.choice("threshold_mode", self.threshold_mode, MODES)
+        if self.threshold_rule is None:
+            self._set("threshold_rule", BYTES if self.budget else GIVEN_RULES[0])
+        rule = checks.choice("threshold_rule", self.threshold_rule, RULES)
+        if rule == BYTES or self.budget:
+            self._check_budget()
+            return
         if rule in DATA_DRIVEN_RULES:
             if self.threshold is not None:
                 raise checks.ArgumentError(
@@ -188,9 +223,46 @@ class CompressionSettings:
         below = None if rule == "absolute" else 1.0
         self._set("threshold", checks.real("threshold", threshold, least=0.0, below=below))
 
+    @property
+    def budget(self) -> str | None:
+        """The name of the field that takes the place of a threshold, if one does."""
+        names = ("target_bytes", "max_accuracy_drop")
+        return next((name for name in names if getattr(self, name) is not None), None)
+
+    def _check_budget(self) -> None:
+        if self.budget is None:
+            raise checks.ArgumentError(
+                "threshold_rule", f"{BYTES} needs target_bytes or max_accuracy_drop"
+            )
+        if self.target_bytes is not None:
+            checks.integer("target_bytes", self.target_bytes, least=1)
+        if self.max_accuracy_drop is not None:
+            checks.real("max_accuracy_drop", self.max_accuracy_drop, least=0.0, below=1.0)
+            if self.target_bytes is not None:
+                raise checks.ArgumentError(
+                    "max_accuracy_drop",
+                    f"must not be given beside target_bytes; given {self.max_accuracy_drop!r}",
+                )
+        finds = "which finds it itself"
+        for name, free, why in (
+            ("threshold", None, finds),
+            ("threshold_rule", BYTES, finds),
+            ("threshold_mode", "hard", "which rounds what stays"),
+            ("keep_approximation", False, "which takes what a byte gains most by"),
+            ("hold_support", None, "which trains the support"),
+        ):
+            given = getattr(self, name)
+            # A field read back from a run's settings has its value filled in.
+            if given != free and (name, given) != ("hold_support", True):
+                raise checks.ArgumentError(
+                    name, f"must not be given beside {self.budget}, {why}; given {given!r}"
+                )
+
     def _check_wavelet(self) -> None:
         from dwt_keras.wavelet import families
 
+        if self.wavelet is None:
+            self._set("wavelet", AUTO if self.budget else "haar")
         automatic = isinstance(self.wavelet, str) and self.wavelet.strip().lower() == AUTO
         resolved = families.Resolved(AUTO, "") if automatic else families.resolve(self.wavelet)
         self._set("wavelet", resolved.name)
@@ -216,7 +288,13 @@ class CompressionSettings:
         self._set("choose_basis_epochs", tuple(sorted(set(epochs))))
 
     def _check_ramp(self) -> None:
-        quantile = self.threshold_rule == "quantile"
+        ramped = self.threshold_rule in ("quantile", BYTES)
+        if self.budget and self.is_frame:
+            raise checks.ArgumentError(
+                "wavelet",
+                f"must be a discrete one beside {self.budget}; the coefficients of "
+                f"{self.wavelet} are more than the weights",
+            )
         if self.hold_support and self.is_frame:
             raise checks.ArgumentError(
                 "hold_support",
@@ -224,9 +302,9 @@ class CompressionSettings:
                 "redundant, so that zeros among them do not stay",
             )
         if self.hold_support is None:
-            self._set("hold_support", quantile and not self.is_frame)
+            self._set("hold_support", ramped and not self.is_frame)
         if self.ramp is None:
-            self._set("ramp", "cubic" if quantile else "constant")
+            self._set("ramp", "cubic" if ramped else "constant")
         checks.boolean("hold_support", self.hold_support)
         checks.choice("ramp", self.ramp, RAMPS)
         begin = checks.integer("ramp_begin_epoch", self.ramp_begin_epoch, least=0)

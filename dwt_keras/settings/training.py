@@ -9,6 +9,7 @@ from dwt_keras import checks
 from dwt_keras.settings.fields import setting, whole_numbers
 
 MODELS = ("mlp", "cnn")
+LEARNING_RATE_SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class TrainingSettings:
         "each shrinking; lowering it ends sooner.",
     )
     learning_rate: float = setting(1e-3, "Adam's step size.")
+    learning_rate_schedule: str | None = setting(
+        None,
+        "How the step size changes: constant, or cosine, which takes it to zero by the last epoch "
+        "(default: cosine with target_bytes or max_accuracy_drop, else constant).",
+    )
     seed: int = setting(0, "Seed of weights, shuffling and dropout: same seed, same weights.")
     save_dir: str = setting("SavedModels", "Folder that collects the runs.")
     run_name: str | None = setting(None, "Added to the run's number in its folder's name.")
@@ -44,6 +50,10 @@ class TrainingSettings:
         checks.integer("batch_size", self.batch_size, least=1)
         checks.integer("epochs", self.epochs, least=1)
         checks.real("learning_rate", self.learning_rate, above=0.0)
+        if self.learning_rate_schedule is not None:
+            checks.choice(
+                "learning_rate_schedule", self.learning_rate_schedule, LEARNING_RATE_SCHEDULES
+            )
         checks.integer("seed", self.seed, least=0)
         if self.seed >= 2**32:
             raise checks.ArgumentError("seed", f"must be below 2**32; given {self.seed}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dwt_keras.coding import container, quantizer
-from dwt_keras.compression import artifact, packing, steps
+from dwt_keras.compression import artifact, packing, sections, steps
 from dwt_keras.compression.targets import Target
 
 # The finest step that is tried, as a part of the largest coefficient, ...
@@ -55,6 +55,35 @@ def save_within(
 
     largest = steps.largest_coefficient(kernels)
     step = quantizer.step_for(lost, drop, largest, _FINEST * largest, _PRECISION)
+    _write(model, path, kernels, step, with_architecture)
+    return step
+
+
+def save_as_trained(model: Any, path: Path, kernels: Sequence[Target]) -> None:
+    """Writes the file that the kernels were trained for, and gives the model what it decodes to.
+
+    Args:
+        model: The trained model.
+        path: Where the file goes.
+        kernels: The kernels, each with its basis and its step.
+    """
+    _write(model, path, kernels, None, True)
+
+
+def weights_alone(path: Path) -> int:
+    """The size that a compact file would have without its architecture, in bytes."""
+    parts = sections.read(path, container.UNLIMITED).parts
+    kept = (sections.FINGERPRINT, sections.WEIGHTS)
+    return len(container.pack([container.Section(kind, bytes(parts[kind])) for kind in kept]))
+
+
+def _write(
+    model: Any,
+    path: Path,
+    kernels: Sequence[Target],
+    step: float | None,
+    with_architecture: bool,
+) -> None:
     artifact.save_compressed(
         model,
         path,
@@ -66,4 +95,3 @@ def save_within(
         limits=container.UNLIMITED,
     )
     artifact.load_compressed_weights(path, model, container.UNLIMITED)
-    return step

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -30,10 +33,20 @@ def build(settings: TrainingSettings, input_shape: tuple[int, ...], classes: int
     )
 
 
-def compile_model(model: keras.Model, settings: TrainingSettings) -> None:
-    """Compiles with Adam and cross-entropy on whole-number labels, reporting accuracy."""
+def compile_model(model: keras.Model, settings: TrainingSettings, samples: int) -> None:
+    """Compiles with Adam and cross-entropy on whole-number labels, reporting accuracy.
+
+    Args:
+        model: The network.
+        settings: Give the learning rate and its schedule.
+        samples: How many samples an epoch has.
+    """
+    rate: Any = settings.learning_rate
+    if settings.learning_rate_schedule == "cosine":
+        steps = settings.epochs * math.ceil(samples / settings.batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
+        optimizer=keras.optimizers.Adam(learning_rate=rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )

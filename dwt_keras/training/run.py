@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.compression import shrink, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.training import coding, data, export, models, runs
+from dwt_keras.settings.compression import BYTES
+from dwt_keras.training import accuracy_drop, coding, data, export, fitting, runs
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
-_EVALUATION_BATCH = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,42 +57,35 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     started = time.perf_counter()
     if dataset is None:
         dataset = data.load(settings.data)
-    keras.utils.set_random_seed(settings.training.seed)
-    model = models.build(settings.training, dataset.input_shape, dataset.classes)
-    models.compile_model(model, settings.training)
+    searched = settings.compression.max_accuracy_drop is not None
+    first = accuracy_drop.first_target(settings, dataset) if searched else 0
     # Raises where there is nothing to compress.
-    found = targets.find(model, settings.compression)
-    compression = DWTCompression(
-        **{
-            field.name: getattr(settings.compression, field.name)
-            for field in dataclasses.fields(settings.compression)
-            if field.init
-        }
+    prepared = fitting.prepare(
+        accuracy_drop.with_target(settings, first) if searched else settings, dataset
     )
 
     folder = runs.create(settings)
-    files.write_text(folder / "settings.json", _settings_json(settings, found.items))
-    train_seconds, epochs_run = _fit(model, dataset, settings, compression, folder)
+    files.write_text(folder / "settings.json", _settings_json(settings, prepared.kernels))
+    if searched:
+        found = accuracy_drop.smallest(settings, dataset, folder, first)
+    else:
+        found = accuracy_drop.Found(fitting.fit(prepared, settings, dataset, folder))
+    model, compression = found.trained.model, found.trained.compression
 
-    # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
-    # agrees to the bit: XLA's differ in the last place.
-    model.jit_compile = False
-    model.make_test_function(force=True)
-    test = data.pipeline(
-        dataset.test_images, dataset.test_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
     coding_started = time.perf_counter()
-    validation = _validation(dataset)
-    coding.save_within(
-        model,
-        folder / "model.dwtz",
-        compression.targets,
-        lambda: float(model.evaluate(validation, verbose=0, return_dict=True)["accuracy"]),
-        settings.coding.coding_accuracy_drop,
-    )
+    if settings.compression.threshold_rule == BYTES:
+        coding.save_as_trained(model, folder / "model.dwtz", compression.targets)
+    else:
+        coding.save_within(
+            model,
+            folder / "model.dwtz",
+            compression.targets,
+            lambda: fitting.validation_accuracy(model, dataset),
+            settings.coding.coding_accuracy_drop,
+        )
     coding_seconds = time.perf_counter() - coding_started
     # From here on the model has the weights that the compact file decodes to.
-    scores = model.evaluate(test, verbose=0, return_dict=True)
+    scores = fitting.test_scores(model, dataset)
     export.save_keras(model, folder / "model.keras")
     export.save_serving(model, folder / "serving" / "1")
 
@@ -103,61 +94,25 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         "test_accuracy": scores["accuracy"],
         "test_loss": scores["loss"],
         **_zeros(compression),
+        **found.record,
         "bytes": {
             "float32": 4 * model.count_params(),
             "dwtz": (folder / "model.dwtz").stat().st_size,
+            "dwtz_weights": coding.weights_alone(folder / "model.dwtz"),
             "keras": (folder / "model.keras").stat().st_size,
             "serving": export.folder_bytes(folder / "serving" / "1"),
         },
         "seconds": {
-            "train": train_seconds,
+            "train": found.trained.seconds,
             "compress": compression.seconds + coding_seconds,
             "total": time.perf_counter() - started,
         },
-        "epochs_run": epochs_run,
+        "epochs_run": found.trained.epochs,
     }
     # Last of all: a folder with metrics.json is complete.
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     report = compression.report or shrink.measure(compression.targets)
     return Result(folder, metrics, report, compression.targets)
-
-
-def _fit(
-    model: keras.Model,
-    dataset: data.Dataset,
-    settings: Settings,
-    compression: DWTCompression,
-    folder: Path,
-) -> tuple[float, int]:
-    """Trains; returns the seconds it took and the number of epochs."""
-    # Here and not above: views stand over training and look at what it leaves.
-    from dwt_keras.views import tensorboard
-
-    training = settings.training
-    train = data.pipeline(
-        dataset.train_images, dataset.train_labels, training.batch_size, shuffle_seed=training.seed
-    )
-    callbacks = [
-        compression,
-        keras.callbacks.CSVLogger(folder / "history.csv"),
-        *tensorboard.callbacks(folder / "tensorboard", compression),
-    ]
-    started = time.perf_counter()
-    history = model.fit(
-        train,
-        validation_data=_validation(dataset),
-        epochs=training.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # The pipeline shuffles.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    return time.perf_counter() - started, len(history.epoch)
-
-
-def _validation(dataset: data.Dataset) -> Any:
-    return data.pipeline(
-        dataset.validation_images, dataset.validation_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
 
 
 def _zeros(compression: DWTCompression) -> dict[str, Any]:

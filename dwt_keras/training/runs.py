@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import Settings
+from dwt_keras.settings import CompressionSettings, Settings
+from dwt_keras.settings.compression import BYTES
 
 
 def group_folder(settings: Settings) -> Path:
@@ -19,14 +20,15 @@ def group_folder(settings: Settings) -> Path:
 
     Returns:
         `<save_dir>/<dataset>-<model>/<wavelet>-level<L>-threshold<T>[-<rule>][-<mode>][-<axes>]`
-        `-batch<B>-epochs<E>`, the bracketed parts where they are not the default.
+        `-batch<B>-epochs<E>`, the bracketed parts where they are not the default; with a target
+        `bytes<N>` in the place of the threshold.
     """
     compression, training = settings.compression, settings.training
     parts = [
         compression.wavelet,
         f"level{compression.level}",
-        "thresholdauto" if compression.is_data_driven else f"threshold{compression.threshold:g}",
-        "" if compression.threshold_rule == "absolute" else compression.threshold_rule,
+        _threshold(compression),
+        "" if compression.threshold_rule in ("absolute", BYTES) else compression.threshold_rule,
         "" if compression.threshold_mode == "hard" else compression.threshold_mode,
         "" if compression.axes == "auto" else compression.axes,
         f"batch{training.batch_size}",
@@ -37,6 +39,14 @@ def group_folder(settings: Settings) -> Path:
         / _slug(f"{settings.data.dataset}-{training.model}")
         / _slug("-".join(part for part in parts if part))
     )
+
+
+def _threshold(compression: CompressionSettings) -> str:
+    if compression.target_bytes is not None:
+        return f"bytes{compression.target_bytes}"
+    if compression.max_accuracy_drop is not None:
+        return f"drop{compression.max_accuracy_drop:g}"
+    return "thresholdauto" if compression.is_data_driven else f"threshold{compression.threshold:g}"
 
 
 def create(settings: Settings) -> Path:

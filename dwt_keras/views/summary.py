@@ -66,6 +66,7 @@ def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
     return "\n".join(
         (
             f"test accuracy: {metrics['test_accuracy']:.4f}",
+            *_accuracy_drop(metrics),
             f"compact file:  {folder / 'model.dwtz'}, {_size(metrics)}",
             f"run folder:    {folder}",
             f"TensorBoard:   tensorboard --logdir {shlex.quote(save_dir)}",
@@ -73,6 +74,19 @@ def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
             '.signatures["serving_default"]',
         )
     )
+
+
+def _accuracy_drop(metrics: dict[str, Any]) -> list[str]:
+    found = metrics.get("accuracy_drop")
+    if found is None:
+        return []
+    control = found["control_validation_accuracy"]
+    said = "within" if found["within"] else "NOT WITHIN"
+    return [
+        f"accuracy drop: {control - found['validation_accuracy']:.4f} of the dense control's "
+        f"validation accuracy, {control:.4f}: {said} what is allowed; test accuracy of the control "
+        f"{found['control_test_accuracy']:.4f}"
+    ]
 
 
 def _size(metrics: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from dwt_keras import DWTCompression, checks
-from dwt_keras.compression import choice, limits, shrink, support
+from dwt_keras.compression import choice, constraints, limits, shrink
 from dwt_keras.compression.targets import Target
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.wavelet import best_basis
@@ -148,7 +148,7 @@ def test_a_fixed_wavelet_or_level_is_kept_to(wavelet, level, wavelets):
 @pytest.fixture(autouse=True)
 def _without_xla(monkeypatch):
     """Saves seconds; XLA's part is tested with the projection and the support."""
-    monkeypatch.setattr(support, "_can_compile", lambda model: False)
+    monkeypatch.setattr(constraints, "_can_compile", lambda model: False)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_cnn_takes_the_smallest_images() -> None:
 def test_compiles_and_learns(name: str) -> None:
     settings = TrainingSettings(model=name, learning_rate=0.0123, hidden_units=(16,))
     model = models.build(settings, (8, 8, 1), 3)
-    models.compile_model(model, settings)
+    models.compile_model(model, settings, 12)
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.0123)
     images = np.zeros((12, 8, 8, 1), np.float32)

@@ -1,0 +1,192 @@
+"""Training a network for a file of a given size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dwt_keras import checks
+from dwt_keras.compression import budget, shrink
+from dwt_keras.compression.latent import Array, LatentCoefficients
+from dwt_keras.compression.targets import Target
+
+# What is aimed at during the training, as a share of the size, and between which shares a size is
+# left alone. Coefficients gather at the threshold: whenever it moves many of them go, and come back
+# in the next steps, so that the last epochs are better off without that, and with some room.
+_AIM = 0.975
+_LEFT_ALONE = (0.955, 0.995)
+
+# How far from a multiple of its step a coefficient may lie by rounding, in steps.
+_OFF_GRID = 0.01
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+class ByteTarget:
+    """The kernels of a model on their way to a file of a given size.
+
+    Args:
+        model: The model.
+        targets: Its kernels, each with its basis.
+        target_bytes: Size of the whole file, the architecture included where it can be stored;
+            `check` has found that it can be kept.
+        training: Any object that stands for this training.
+    """
+
+    def __init__(
+        self, model: Any, targets: Sequence[Target], target_bytes: int, training: object
+    ) -> None:
+        self.targets = tuple(targets)
+        self._target_bytes = target_bytes
+        self._size = file_size(model, targets)
+        self._latent = LatentCoefficients(model, targets, training)
+        self._threshold = 0.0
+        # Of the latent coefficients when they were chosen from, by path.
+        self._energy: dict[str, float] = {}
+
+    def attach(self) -> None:
+        """Lets optimizer steps train the latent coefficients from now on."""
+        self._latent.attach()
+
+    def detach(self) -> None:
+        """Ends that; kernels stay as they are."""
+        self._latent.detach()
+
+    def reveal(self) -> None:
+        """Sets the kernels to all of their latent coefficients."""
+        for target in self.targets:
+            latent = self._latent.show(target, self._latent.read(target), 0.0, 0.0)
+            target.write(target.kernel(latent))
+
+    def choose(self, factor: float, *, quantised: bool, at_most: bool = False) -> None:
+        """Chooses anew what is kept, and sets the kernels to it.
+
+        Args:
+            factor: How far the schedule is, 0 (all is kept) to 1 (what fits).
+            quantised: Whether what is kept is also rounded to steps; those of the file then.
+            at_most: Whether the file must not exceed the size by a byte. Else it is aimed a little
+                below it, and nothing is done where it is about that already.
+
+        Raises:
+            UserError: If a kernel has weights that are NaN or infinite; nothing is changed then.
+        """
+        if quantised and not at_most and all(target.step for target in self.targets):
+            share = self._size.as_they_are(self.targets) / self._target_bytes
+            if _LEFT_ALONE[0] <= share <= _LEFT_ALONE[1]:
+                return
+        shrink.check_finite(self.targets)
+        found = {target.path: self._latent.read(target) for target in self.targets}
+        wanted = self._target_bytes if at_most else round(_AIM * self._target_bytes)
+        goal = self._size.allocate(found, wanted, at_most=at_most)
+        threshold = goal.threshold
+        if factor < 1.0:
+            every = sum(part.size for part in found.values())
+            fit = sum(int((abs(part) >= goal.threshold).sum()) for part in found.values())
+            count = round(every - (every - fit) * factor)
+            threshold = budget.threshold_keeping(found, count)
+        self._show(found, threshold, goal.steps if quantised else {})
+
+    def settle(self, targets: Sequence[Target]) -> int:
+        """Makes the kernels as they stand those of a file that is small enough.
+
+        Args:
+            targets: The kernels, each with the step that it has been quantised to, if it has.
+
+        Returns:
+            The size of the file, above what was wanted only where not even zeros would fit.
+        """
+        shrink.check_finite(targets)
+        self.targets = tuple(targets)
+        mine = self._latent.are_shown()
+        found = {
+            target.path: self._latent.read(target) if mine else _distinct(target)
+            for target in targets
+        }
+        if not all(_on_grid(target) for target in targets):
+            goal = self._size.allocate(found, self._target_bytes, at_most=True)
+        else:
+            size = self._size.as_they_are(targets)
+            if size <= self._target_bytes:
+                return size
+            # Nothing is trained after this: as little as possible is taken away.
+            threshold = self._threshold if mine else _TINY
+            steps = {target.path: float(target.step or 0.0) for target in targets}
+            goal = self._size.trimmed(found, threshold, steps, self._target_bytes)
+        self._show(found, goal.threshold, goal.steps)
+        return goal.size
+
+    def reports(self) -> dict[Target, shrink.TargetReport]:
+        """What has been done to the kernels as they stand, since all was chosen last."""
+        rows = shrink.measure(self.targets).targets
+        return {
+            target: dataclasses.replace(
+                row,
+                energy_before=self._energy.get(target.path, row.energy_before),
+                threshold=self._threshold,
+            )
+            for target, row in zip(self.targets, rows, strict=True)
+        }
+
+    def _show(
+        self, found: Mapping[str, Array], threshold: float, steps: Mapping[str, float]
+    ) -> None:
+        chosen = []
+        for target in self.targets:
+            step = steps.get(target.path, 0.0)
+            shown = self._latent.show(target, found[target.path], threshold, step)
+            self._energy[target.path] = shrink.energy(found[target.path])
+            target.write(target.kernel(shown))
+            chosen.append(dataclasses.replace(target, step=step or None))
+        self.targets = tuple(chosen)
+        self._threshold = threshold
+
+
+def check(model: Any, targets: Sequence[Target], target_bytes: int) -> list[str]:
+    """Checks before training that a model can be trained for a size.
+
+    Returns:
+        Notes for the user, one line each.
+
+    Raises:
+        UserError: If there is no file so small, or a kernel has 16 bits.
+    """
+    for target in targets:
+        if target.variable.dtype not in ("float32", "float64"):
+            # Rounding the kernel in every step would add up in its latent coefficients.
+            raise checks.UserError(
+                f"target_bytes needs kernels in float32 or float64; {target.path} is "
+                f"{target.variable.dtype} (dtype policy mixed_float16 keeps float32)"
+            )
+    size = file_size(model, targets)
+    size.check(target_bytes)
+    if size.with_architecture:
+        return []
+    return [
+        "the architecture cannot be stored: target_bytes counts a file of weights alone "
+        "(save_compressed with with_architecture=False)"
+    ]
+
+
+def file_size(model: Any, targets: Sequence[Target]) -> budget.FileSize:
+    """The size of the file of a model, with its architecture where that can be stored."""
+    try:
+        return budget.FileSize(model, targets)
+    except checks.UserError:
+        return budget.FileSize(model, targets, with_architecture=False)
+
+
+def _on_grid(target: Target) -> bool:
+    """Whether a kernel's coefficients are multiples of its step, but for rounding."""
+    if not target.step:
+        return False
+    levels = shrink.without_roundings(target) / target.step
+    return bool(np.abs(levels - np.rint(levels)).max(initial=0.0) < _OFF_GRID)
+
+
+def _distinct(target: Target) -> Array:
+    """A kernel's own coefficients, those of equal magnitude told apart by a trifle."""
+    found = shrink.without_roundings(target)
+    shrinking = np.random.default_rng(0).uniform(0.0, _OFF_GRID / 10, found.shape)
+    return (found * (1.0 - shrinking)).astype(found.dtype)

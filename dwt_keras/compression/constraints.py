@@ -1,0 +1,132 @@
+"""Constraints on kernels that a training puts on and takes off again.
+
+A variable's constraint is what Keras' optimizers apply in the graph right after each step. Here it
+changes a kernel in the domain of its coefficients.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+import tensorflow as tf
+
+from dwt_keras.compression.projection import Projection
+from dwt_keras.compression.targets import Target
+from dwt_keras.wavelet.basis import Basis
+
+
+class KernelConstraint:
+    """The constraint of one kernel, composed with one that is already there.
+
+    Args:
+        target: The kernel; its basis is no frame.
+        training: Any object that stands for the training it belongs to.
+        compiled: Whether XLA works where the kernel is trained.
+    """
+
+    def __init__(self, target: Target, training: object, compiled: bool) -> None:
+        self.target = target
+        self.training = training
+        self._previous: Any = None
+        self.dtype = "float64" if target.variable.dtype == "float64" else "float32"
+        # Settings refuse to constrain a frame.
+        self.projection = Projection(
+            cast(Basis, target.basis), tuple(target.variable.shape), self.dtype
+        )
+        self._change: Callable[[Any], Any] = self.changed
+        if compiled and not target.basis.is_identity:
+            # By XLA also where the training step is not: for haar a quarter of the time.
+            self._change = tf.function(self.changed, jit_compile=True, autograph=False)
+
+    def changed(self, kernel: Any) -> Any:
+        """What the kernel becomes after a step: a tensor from a tensor, of its shape and dtype."""
+        raise NotImplementedError
+
+    def attach(self) -> None:
+        """Puts the constraint on the variable, in the place of one of an earlier training."""
+        previous = self.target.variable.constraint
+        holder = _holder(previous)
+        self._previous = holder._previous if holder is not None else previous
+        self.target.variable.constraint = self._constrain
+
+    def detach(self) -> None:
+        """Gives the variable the constraint back that it had."""
+        self.target.variable.constraint = self._previous
+
+    def _constrain(self, kernel: Any) -> Any:
+        if self._previous is not None:
+            kernel = self._previous(kernel)
+        return self._change(tf.convert_to_tensor(kernel))
+
+
+Kind = TypeVar("Kind", bound=KernelConstraint)
+
+
+class Constraints(Generic[Kind]):
+    """The constraints of all targets of a model.
+
+    Args:
+        model: The model whose variables the targets are.
+        targets: The targets.
+        kind: The class of each constraint.
+        training: Any object that stands for this training; `release` tells others by it.
+    """
+
+    def __init__(
+        self, model: Any, targets: Sequence[Target], kind: type[Kind], training: object = None
+    ) -> None:
+        self._model = model
+        # Mirrored variables need mirrored state.
+        with model.distribute_strategy.scope():
+            compiled = _can_compile(model)
+            constraints = [kind(target, training, compiled) for target in targets]
+        self.by_path = {constraint.target.path: constraint for constraint in constraints}
+
+    def attach(self) -> None:
+        """Puts the constraints on the variables, each composed with one already there."""
+        for constraint in self.by_path.values():
+            constraint.attach()
+        _retrace(self._model)
+
+    def detach(self) -> None:
+        """Gives the variables the constraints back that they had."""
+        for constraint in self.by_path.values():
+            constraint.detach()
+        _retrace(self._model)
+
+
+def release(model: Any, training: object) -> None:
+    """Takes away the constraints that earlier trainings left because they were interrupted.
+
+    Args:
+        model: The model.
+        training: Stands for the training that begins; constraints that belong to it stay.
+    """
+    left = [
+        holder
+        for holder in (_holder(variable.constraint) for variable in model.variables)
+        if holder is not None and holder.training is not training
+    ]
+    for holder in left:
+        holder.detach()
+    if left:
+        _retrace(model)
+
+
+def _retrace(model: Any) -> None:
+    # A traced train function has the old constraints built in and ignores new ones silently.
+    model.make_train_function(force=True)
+
+
+def _holder(constraint: Any) -> KernelConstraint | None:
+    """The `KernelConstraint` that a variable's constraint belongs to."""
+    owner = getattr(constraint, "__self__", None)
+    return owner if isinstance(owner, KernelConstraint) else None
+
+
+def _can_compile(model: Any) -> bool:
+    """Whether XLA works where the model trains."""
+    metal = platform.system() == "Darwin" and tf.config.list_physical_devices("GPU")
+    return model.distribute_strategy.num_replicas_in_sync == 1 and not metal

@@ -1,0 +1,143 @@
+"""Training through the quantiser: coefficients that a kernel does not show, but remembers.
+
+Each kernel is what its *latent* coefficients are after thresholding and quantisation, while
+gradients act on the latent ones as if there were neither (the straight-through estimator; Bengio,
+Leonard and Courville 2013, arXiv:1308.3432). A coefficient below the threshold so goes on learning
+without being seen, and comes back when it has grown (dynamic network surgery; Guo, Yao and Chen
+2016, arXiv:1608.04493).
+
+All of it happens in the variable's constraint, which Keras' optimizers apply in the graph right
+after a step: what the step changed of the kernel is added to the latent coefficients, and the
+kernel becomes what they now show. Any change from outside (weights restored by another callback) is
+taken up the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dwt_keras.coding import quantizer
+from dwt_keras.compression import budget
+from dwt_keras.compression.constraints import Constraints, KernelConstraint
+from dwt_keras.compression.targets import Target
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# A kernel that was transformed back and forth differs by a few roundings of the largest one.
+_ROUNDINGS = 64
+
+
+def shown(latent: Array, threshold: float, step: float) -> Array:
+    """What a kernel shows of its latent coefficients.
+
+    Args:
+        latent: The coefficients.
+        threshold: Those of a smaller magnitude are zero.
+        step: The others are rounded to whole multiples of this, one step at least; 0 leaves them.
+
+    Returns:
+        New array.
+    """
+    if step:
+        levels = budget.levels_of(latent, threshold, step)
+        return quantizer.dequantise(levels, step, latent.dtype)
+    return np.where(np.abs(latent) >= threshold, latent, latent.dtype.type(0))
+
+
+class _Latent(KernelConstraint):
+    def __init__(self, target: Target, training: object, compiled: bool) -> None:
+        super().__init__(target, training, compiled)
+        leaves = self.projection.leaves
+        latent = self._decomposed()
+        # One variable a block: copying blocks together would cost more than the transform.
+        self._latent = {
+            path: tf.Variable(latent[place], trainable=False, name="latent")
+            for path, place in leaves.items()
+        }
+        self._threshold = tf.Variable(0.0, trainable=False, dtype=self.dtype, name="threshold")
+        self._step = tf.Variable(0.0, trainable=False, dtype=self.dtype, name="step")
+
+    def read(self) -> Array:
+        """The latent coefficients, what has changed the kernel since the last step included."""
+        found = self._stored()
+        seen = shown(found, float(self._threshold.numpy()), float(self._step.numpy()))
+        return found + (self._decomposed() - seen)
+
+    def is_shown(self) -> bool:
+        """Whether the kernel is what the latent coefficients show, and nobody has changed it."""
+        found = self._decomposed()
+        residual = np.abs(self.read() - self._stored()).max(initial=0.0)
+        largest = np.abs(found).max(initial=0.0)
+        return bool(residual <= _ROUNDINGS * np.finfo(self.dtype).eps * largest)
+
+    def write(self, latent: Array, threshold: float, step: float) -> Array:
+        """Sets all; the coefficients that the kernel now must have."""
+        for path, place in self.projection.leaves.items():
+            self._latent[path].assign(latent[place])
+        self._threshold.assign(threshold)
+        self._step.assign(step)
+        return shown(latent, threshold, step)
+
+    def changed(self, kernel: Any) -> Any:
+        return self.projection(kernel, self._step_of)
+
+    def _step_of(self, path: str, block: Any) -> Any:
+        variable = self._latent[path]
+        latent = variable + (block - self._shown(variable))
+        variable.assign(latent)
+        return self._shown(latent)
+
+    def _shown(self, latent: Any) -> Any:
+        """As `shown`, in the graph."""
+        size = tf.abs(latent)
+        step = tf.maximum(self._step, np.finfo(self.dtype).tiny)
+        levels = tf.maximum(tf.round(size / step), 1.0)
+        size = tf.where(self._step > 0.0, levels * self._step, size)
+        return tf.where(tf.abs(latent) >= self._threshold, tf.sign(latent) * size, 0.0)
+
+    def _stored(self) -> Array:
+        found = np.empty(self.target.basis.shape, self.dtype)
+        for path, place in self.projection.leaves.items():
+            found[place] = self._latent[path].numpy()
+        return found
+
+    def _decomposed(self) -> Array:
+        return self.target.basis.decompose(self.target.read()).astype(self.dtype)
+
+
+class LatentCoefficients(Constraints[_Latent]):
+    """The latent coefficients of all targets, and the constraints that train them.
+
+    At first kernels show all that they have.
+
+    Args:
+        model: The model whose variables the targets are.
+        targets: The targets, none with a frame.
+        training: Any object that stands for this training; `constraints.release` tells others by
+            it.
+    """
+
+    def __init__(self, model: Any, targets: Sequence[Target], training: object = None) -> None:
+        super().__init__(model, targets, _Latent, training)
+
+    def read(self, target: Target) -> Array:
+        """A copy of a kernel's latent coefficients."""
+        return self.by_path[target.path].read()
+
+    def are_shown(self) -> bool:
+        """Whether all kernels are what they show, so that nobody else has changed one."""
+        return all(constraint.is_shown() for constraint in self.by_path.values())
+
+    def show(self, target: Target, latent: Array, threshold: float, step: float) -> Array:
+        """Sets a kernel's latent coefficients, and how they are shown from now on.
+
+        The kernel itself is for the caller to set.
+
+        Returns:
+            The coefficients that the kernel must have now.
+        """
+        return self.by_path[target.path].write(latent, threshold, step)

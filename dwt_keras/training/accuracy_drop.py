@@ -1,0 +1,202 @@
+"""The smallest file that keeps to a loss of accuracy, found by training for several sizes.
+
+Accuracy grows about linearly with the logarithm of the size, so that the next size to try follows
+from those tried. Each trial is a whole training of its own, as the accuracy that a size allows is
+known only at its end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from dwt_keras.compression import byte_target, packing, targets
+from dwt_keras.settings import Settings
+from dwt_keras.training import control, data, fitting
+
+# The first size, as a share of the weights in float32.
+FIRST_SHARE = 0.02
+# How many sizes are tried, unless two that enclose the goal come this close before.
+TRIALS = 4
+_CLOSE = 1.15
+# What half the size costs in accuracy, as a share of the allowed loss, while one size is known.
+_HALVING = 0.5
+# No step is larger than this, by which the line is not to be trusted.
+_FARTHEST = 8.0
+# How far a size must lie from one that was tried, as a share of the way or in octaves.
+_MARGIN = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A size and the accuracy that it allowed.
+
+    Attributes:
+        target_bytes: The size that was trained for.
+        validation_accuracy: What the network then reached, 0 to 1.
+    """
+
+    target_bytes: int
+    validation_accuracy: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A trained network, and how it was found.
+
+    Attributes:
+        trained: The network.
+        record: What metrics.json says of the search.
+    """
+
+    trained: fitting.Trained
+    record: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def with_target(settings: Settings, target_bytes: int) -> Settings:
+    """The same settings for a size in the place of the allowed loss."""
+    compression = dataclasses.replace(
+        settings.compression, max_accuracy_drop=None, target_bytes=target_bytes
+    )
+    return dataclasses.replace(settings, compression=compression)
+
+
+def first_target(settings: Settings, dataset: data.Dataset) -> int:
+    """The size that is tried first, in bytes."""
+    model = fitting.build(settings, dataset)
+    return max(round(FIRST_SHARE * 4 * model.count_params()), _least(settings, model))
+
+
+def _least(settings: Settings, model: keras.Model) -> int:
+    """The size below which there is no file."""
+    return byte_target.file_size(model, targets.find(model, settings.compression).items).least()
+
+
+def smallest(settings: Settings, dataset: data.Dataset, folder: Path, first: int) -> Found:
+    """Trains for several sizes; returns the smallest network within the allowed loss.
+
+    Args:
+        settings: What to do; the loss counts from the validation accuracy of the dense control.
+        dataset: The data.
+        folder: Gets history.csv and event files of each trial, in a folder of its own.
+        first: The size to try first, in bytes.
+
+    Returns:
+        The network; the most accurate one where none keeps to the loss, and the record says so.
+    """
+    allowed = float(settings.compression.max_accuracy_drop or 0.0)
+    dense = control.dense(settings, dataset)
+    goal = dense.validation_accuracy - allowed
+    print(f"dense control: validation accuracy {dense.validation_accuracy:.4f}")
+    least = _least(settings, fitting.build(settings, dataset))
+    trained: dict[int, fitting.Trained] = {}
+
+    def trial(target_bytes: int) -> Trial:
+        wanted = with_target(settings, target_bytes)
+        place = folder / "trials" / f"{len(trials) + 1}-bytes{target_bytes}"
+        place.mkdir(parents=True)
+        found = fitting.fit(fitting.prepare(wanted, dataset), wanted, dataset, place)
+        # What counts is the network that its file holds.
+        packing.assign(found.model, packing.pack(found.model, found.compression.targets))
+        accuracy = fitting.validation_accuracy(found.model, dataset)
+        said = "within" if accuracy >= goal else "below"
+        print(f"{target_bytes} bytes: validation accuracy {accuracy:.4f}, {said} {goal:.4f}")
+        tried = Trial(target_bytes, accuracy)
+        if choose([*trials, tried], goal) is tried:
+            trained.clear()
+            trained[target_bytes] = found
+        return tried
+
+    trials: list[Trial] = []
+    search(trial, goal, allowed, first, trials, least)
+    best = choose(trials, goal)
+    record = {
+        "accuracy_drop": {
+            "control_validation_accuracy": dense.validation_accuracy,
+            "control_test_accuracy": dense.test_accuracy,
+            "validation_accuracy": best.validation_accuracy,
+            "within": best.validation_accuracy >= goal,
+            "trials": [dataclasses.asdict(each) for each in trials],
+        }
+    }
+    return Found(trained[best.target_bytes], record)
+
+
+def search(
+    trial: Callable[[int], Trial],
+    goal: float,
+    allowed: float,
+    first: int,
+    trials: list[Trial],
+    least: int = 1,
+) -> None:
+    """Tries sizes until the smallest that reaches a goal is enclosed.
+
+    Args:
+        trial: Tries a size.
+        goal: The accuracy to reach, 0 to 1.
+        allowed: The loss that it allows.
+        first: The size to begin with.
+        trials: Gets the trials, in their order.
+        least: The smallest size there is.
+    """
+    size = first
+    while len(trials) < TRIALS:
+        trials.append(trial(size))
+        enclosing = _enclosing(trials, goal)
+        if enclosing is not None:
+            lower, upper = enclosing
+            if upper.target_bytes <= _CLOSE * lower.target_bytes:
+                return
+        size = max(_next(trials, goal, allowed), least)
+        if any(size == each.target_bytes for each in trials):
+            return
+
+
+def choose(trials: Sequence[Trial], goal: float) -> Trial:
+    """The smallest that reaches the goal, or the most accurate where none does."""
+    reaching = [each for each in trials if each.validation_accuracy >= goal]
+    if reaching:
+        return min(reaching, key=lambda each: each.target_bytes)
+    return max(trials, key=lambda each: each.validation_accuracy)
+
+
+def _enclosing(trials: Sequence[Trial], goal: float) -> tuple[Trial, Trial] | None:
+    """The largest below the smallest that reaches the goal, and that one."""
+    above = [each for each in trials if each.validation_accuracy >= goal]
+    if not above:
+        return None
+    upper = min(above, key=lambda each: each.target_bytes)
+    below = [each for each in trials if each.target_bytes < upper.target_bytes]
+    return (max(below, key=lambda each: each.target_bytes), upper) if below else None
+
+
+def _next(trials: Sequence[Trial], goal: float, allowed: float) -> int:
+    """Where a line through two trials reaches the goal."""
+    enclosing = _enclosing(trials, goal)
+    if enclosing is not None:
+        lower, upper = enclosing
+        rise = upper.validation_accuracy - lower.validation_accuracy
+        share = (goal - lower.validation_accuracy) / rise
+        # Not so near to either that noise decides.
+        share = min(max(share, _MARGIN), 1.0 - _MARGIN)
+        return round(lower.target_bytes * (upper.target_bytes / lower.target_bytes) ** share)
+    nearest = sorted(trials, key=lambda each: abs(each.validation_accuracy - goal))
+    here = nearest[0]
+    slope = _HALVING * max(allowed, 1e-3)
+    if len(nearest) > 1:
+        there = nearest[1]
+        octaves = math.log2(here.target_bytes / there.target_bytes)
+        measured = (here.validation_accuracy - there.validation_accuracy) / octaves
+        # Noise must not make it flat, or turn it round.
+        slope = max(measured, slope / 4)
+    octaves = (goal - here.validation_accuracy) / slope
+    # Somewhat beyond, so that the goal is enclosed.
+    octaves += math.copysign(_MARGIN, octaves)
+    bound = math.log2(_FARTHEST)
+    return max(round(here.target_bytes * 2.0 ** min(max(octaves, -bound), bound)), 1)

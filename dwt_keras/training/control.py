@@ -1,0 +1,90 @@
+"""The dense control: the same network, trained as long, without compression.
+
+It is trained once for each combination of what it depends on, and kept below the runs' folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from dwt_keras import files
+from dwt_keras._version import __version__
+from dwt_keras.settings import Settings
+from dwt_keras.training import data, export, fitting, runs
+
+_NOT_ITS_OWN = ("save_dir", "run_name")
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """A dense control.
+
+    Attributes:
+        folder: Where it is kept; `model.keras` is the network.
+        validation_accuracy: Of the network, 0 to 1.
+        test_accuracy: Of the network, 0 to 1.
+    """
+
+    folder: Path
+    validation_accuracy: float
+    test_accuracy: float
+
+
+def dense(settings: Settings, dataset: data.Dataset) -> Control:
+    """The dense control of a run, trained if it has not been yet.
+
+    Args:
+        settings: The run's; what they say of compression does not matter.
+        dataset: The data.
+    """
+    depends_on = {
+        "training": {
+            name: value
+            for name, value in dataclasses.asdict(settings.training).items()
+            if name not in _NOT_ITS_OWN
+        },
+        "data": _digest(dataset),
+        "dwt_keras": __version__,
+    }
+    key = hashlib.blake2b(json.dumps(depends_on, sort_keys=True).encode(), digest_size=6)
+    folder = runs.group_folder(settings).parent / "controls" / key.hexdigest()
+    record = folder / "control.json"
+    known = _read(record)
+    if known is not None:
+        return Control(folder, *known)
+    print("training the dense control, which later runs will share")
+    model = fitting.build(settings, dataset)
+    fitting.fit_plainly(model, settings, dataset, [])
+    folder.mkdir(parents=True, exist_ok=True)
+    export.save_keras(model, folder / "model.keras")
+    accuracy = fitting.validation_accuracy(model, dataset)
+    test_accuracy = float(fitting.test_scores(model, dataset)["accuracy"])
+    found = {
+        "validation_accuracy": accuracy,
+        "test_accuracy": test_accuracy,
+        "depends_on": depends_on,
+    }
+    # Last of all: a folder that has it is complete.
+    files.write_text(record, json.dumps(found, indent=2) + "\n")
+    return Control(folder, accuracy, test_accuracy)
+
+
+def _read(record: Path) -> tuple[float, float] | None:
+    """The accuracies of a control; None where it is not there, or not whole."""
+    try:
+        found: Any = json.loads(record.read_text(encoding="utf-8"))
+        return float(found["validation_accuracy"]), float(found["test_accuracy"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(dataset: data.Dataset) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for field in dataclasses.fields(dataset):
+        value = getattr(dataset, field.name)
+        digest.update(value.tobytes() if hasattr(value, "tobytes") else str(value).encode())
+    return digest.hexdigest()
