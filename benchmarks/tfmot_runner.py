@@ -35,8 +35,8 @@ def main() -> None:
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=float(zeros),
-        begin_step=steps,
-        end_step=steps * epochs // 2,
+        begin_step=0,
+        end_step=steps * max(epochs // 2, 1),
         frequency=steps,
     )
     model = tfmot.sparsity.keras.prune_low_magnitude(built(network), pruning_schedule=schedule)
