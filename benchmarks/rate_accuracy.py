@@ -45,7 +45,8 @@ BARS = {
     "mlp": ((0.890, 11000), (0.880, 4700), (0.873, 2900), (0.858, 1700)),
     "cnn": ((0.928, 60000), (0.922, 18000), (0.914, 8500)),
 }
-CURVES = {"wavelet": "--wavelet=auto", "none": "--wavelet=none"}
+# Curve -> --wavelet.
+CURVES = {"wavelet": "auto", "none": "none"}
 TFMOT_ZEROS = {"mlp": (0.8, 0.9, 0.95), "cnn": (0.9, 0.95, 0.98)}
 TITLES = {
     "wavelet": "wavelets, --wavelet=auto",
@@ -113,7 +114,7 @@ def points(options: Any) -> list[tuple[str, Any]]:
                     target: int = target,
                     wavelet: str = wavelet,
                 ) -> dict[str, Any]:
-                    flags = {**common, "target_bytes": target, "wavelet": wavelet.split("=")[1]}
+                    flags = {**common, "target_bytes": target, "wavelet": wavelet}
                     return train(flags, path)
 
                 found.append((f"{curve}-{target}-{seed}", run))

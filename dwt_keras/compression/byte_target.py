@@ -60,26 +60,25 @@ class ByteTarget:
             latent = self._latent.show(target, self._latent.read(target), 0.0, 0.0)
             target.write(target.kernel(latent))
 
-    def choose(self, factor: float, *, quantised: bool, at_most: bool = False) -> None:
-        """Chooses anew what is kept, and sets the kernels to it.
+    def choose(self, factor: float, *, quantised: bool) -> None:
+        """Chooses anew what is kept, for a little less than the size, and sets the kernels to it.
+
+        Nothing is done where kernels are quantised to about that already.
 
         Args:
             factor: How far the schedule is, 0 (all is kept) to 1 (what fits).
             quantised: Whether what is kept is also rounded to steps; those of the file then.
-            at_most: Whether the file must not exceed the size by a byte. Else it is aimed a little
-                below it, and nothing is done where it is about that already.
 
         Raises:
             UserError: If a kernel has weights that are NaN or infinite; nothing is changed then.
         """
-        if quantised and not at_most and all(target.step for target in self.targets):
+        if quantised and all(target.step for target in self.targets):
             share = self._size.as_they_are(self.targets) / self._target_bytes
             if _LEFT_ALONE[0] <= share <= _LEFT_ALONE[1]:
                 return
         shrink.check_finite(self.targets)
         found = {target.path: self._latent.read(target) for target in self.targets}
-        wanted = self._target_bytes if at_most else round(_AIM * self._target_bytes)
-        goal = self._size.allocate(found, wanted, at_most=at_most)
+        goal = self._size.allocate(found, round(_AIM * self._target_bytes))
         threshold = goal.threshold
         if factor < 1.0:
             every = sum(part.size for part in found.values())

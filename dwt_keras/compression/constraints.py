@@ -6,6 +6,7 @@ changes a kernel in the domain of its coefficients.
 
 from __future__ import annotations
 
+import abc
 import platform
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -17,7 +18,7 @@ from dwt_keras.compression.targets import Target
 from dwt_keras.wavelet.basis import Basis
 
 
-class KernelConstraint:
+class KernelConstraint(abc.ABC):
     """The constraint of one kernel, composed with one that is already there.
 
     Args:
@@ -40,9 +41,9 @@ class KernelConstraint:
             # By XLA also where the training step is not: for haar a quarter of the time.
             self._change = tf.function(self.changed, jit_compile=True, autograph=False)
 
+    @abc.abstractmethod
     def changed(self, kernel: Any) -> Any:
         """What the kernel becomes after a step: a tensor from a tensor, of its shape and dtype."""
-        raise NotImplementedError
 
     def attach(self) -> None:
         """Puts the constraint on the variable, in the place of one of an earlier training."""

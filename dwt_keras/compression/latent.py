@@ -63,15 +63,12 @@ class _Latent(KernelConstraint):
 
     def read(self) -> Array:
         """The latent coefficients, what has changed the kernel since the last step included."""
-        found = self._stored()
-        seen = shown(found, float(self._threshold.numpy()), float(self._step.numpy()))
-        return found + (self._decomposed() - seen)
+        return self._stored() + self._changed_by_others()
 
     def is_shown(self) -> bool:
         """Whether the kernel is what the latent coefficients show, and nobody has changed it."""
-        found = self._decomposed()
-        residual = np.abs(self.read() - self._stored()).max(initial=0.0)
-        largest = np.abs(found).max(initial=0.0)
+        residual = np.abs(self._changed_by_others()).max(initial=0.0)
+        largest = np.abs(self._stored()).max(initial=0.0)
         return bool(residual <= _ROUNDINGS * np.finfo(self.dtype).eps * largest)
 
     def write(self, latent: Array, threshold: float, step: float) -> Array:
@@ -104,6 +101,11 @@ class _Latent(KernelConstraint):
         for path, place in self.projection.leaves.items():
             found[place] = self._latent[path].numpy()
         return found
+
+    def _changed_by_others(self) -> Array:
+        """What the kernel has beside what is shown: nothing but rounding after a step."""
+        threshold, step = float(self._threshold.numpy()), float(self._step.numpy())
+        return self._decomposed() - shown(self._stored(), threshold, step)
 
     def _decomposed(self) -> Array:
         return self.target.basis.decompose(self.target.read()).astype(self.dtype)

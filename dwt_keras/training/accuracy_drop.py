@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from dwt_keras.compression import byte_target, packing, targets
 from dwt_keras.settings import Settings
 from dwt_keras.training import control, data, fitting
@@ -66,18 +64,17 @@ def with_target(settings: Settings, target_bytes: int) -> Settings:
     return dataclasses.replace(settings, compression=compression)
 
 
-def first_target(settings: Settings, dataset: data.Dataset) -> int:
-    """The size that is tried first, in bytes."""
+def first_and_least(settings: Settings, dataset: data.Dataset) -> tuple[int, int]:
+    """The size that is tried first, and that below which there is no file, in bytes."""
     model = fitting.build(settings, dataset)
-    return max(round(FIRST_SHARE * 4 * model.count_params()), _least(settings, model))
+    found = targets.find(model, settings.compression).items
+    least = byte_target.file_size(model, found).least()
+    return max(round(FIRST_SHARE * 4 * model.count_params()), least), least
 
 
-def _least(settings: Settings, model: keras.Model) -> int:
-    """The size below which there is no file."""
-    return byte_target.file_size(model, targets.find(model, settings.compression).items).least()
-
-
-def smallest(settings: Settings, dataset: data.Dataset, folder: Path, first: int) -> Found:
+def smallest(
+    settings: Settings, dataset: data.Dataset, folder: Path, first: int, least: int
+) -> Found:
     """Trains for several sizes; returns the smallest network within the allowed loss.
 
     Args:
@@ -85,6 +82,7 @@ def smallest(settings: Settings, dataset: data.Dataset, folder: Path, first: int
         dataset: The data.
         folder: Gets history.csv and event files of each trial, in a folder of its own.
         first: The size to try first, in bytes.
+        least: The smallest size there is, in bytes.
 
     Returns:
         The network; the most accurate one where none keeps to the loss, and the record says so.
@@ -93,7 +91,6 @@ def smallest(settings: Settings, dataset: data.Dataset, folder: Path, first: int
     dense = control.dense(settings, dataset)
     goal = dense.validation_accuracy - allowed
     print(f"dense control: validation accuracy {dense.validation_accuracy:.4f}")
-    least = _least(settings, fitting.build(settings, dataset))
     trained: dict[int, fitting.Trained] = {}
 
     def trial(target_bytes: int) -> Trial:

@@ -58,7 +58,7 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     if dataset is None:
         dataset = data.load(settings.data)
     searched = settings.compression.max_accuracy_drop is not None
-    first = accuracy_drop.first_target(settings, dataset) if searched else 0
+    first, least = accuracy_drop.first_and_least(settings, dataset) if searched else (0, 0)
     # Raises where there is nothing to compress.
     prepared = fitting.prepare(
         accuracy_drop.with_target(settings, first) if searched else settings, dataset
@@ -67,7 +67,7 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     folder = runs.create(settings)
     files.write_text(folder / "settings.json", _settings_json(settings, prepared.kernels))
     if searched:
-        found = accuracy_drop.smallest(settings, dataset, folder, first)
+        found = accuracy_drop.smallest(settings, dataset, folder, first, least)
     else:
         found = accuracy_drop.Found(fitting.fit(prepared, settings, dataset, folder))
     model, compression = found.trained.model, found.trained.compression

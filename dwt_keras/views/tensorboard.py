@@ -26,7 +26,7 @@ def callbacks(folder: Path, compression: DWTCompression) -> list[keras.callbacks
 
 
 class EpochSummaries(keras.callbacks.TensorBoard):
-    """Keras' own, without the scalars of every batch: a fifth of the time of a small network."""
+    """Keras' own, without the scalars of every batch, whose writing slows small networks down."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_end(batch)
