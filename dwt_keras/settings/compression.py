@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
+from dwt_keras.settings import budget as budgets
 from dwt_keras.settings.fields import setting, whole_numbers
 
 AXES = ("auto", "matrix")
 MODES = ("hard", "soft", "garrote", "firm")
 GIVEN_RULES = ("absolute", "relative", "quantile")
 DATA_DRIVEN_RULES = ("universal", "bayes", "sure")
-BYTES = "bytes"
-RULES = (*GIVEN_RULES, *DATA_DRIVEN_RULES, BYTES)
+RULES = (*GIVEN_RULES, *DATA_DRIVEN_RULES, budgets.BYTES)
 RAMPS = ("constant", "linear", "cubic")
 AUTO = "auto"
 DEFAULT_THRESHOLD = 0.05
@@ -206,10 +206,10 @@ class CompressionSettings:
     def _check_threshold(self) -> None:
         checks.choice("threshold_mode", self.threshold_mode, MODES)
         if self.threshold_rule is None:
-            self._set("threshold_rule", BYTES if self.budget else GIVEN_RULES[0])
+            self._set("threshold_rule", budgets.BYTES if self.budget else GIVEN_RULES[0])
         rule = checks.choice("threshold_rule", self.threshold_rule, RULES)
-        if rule == BYTES or self.budget:
-            self._check_budget()
+        if rule == budgets.BYTES or self.budget:
+            budgets.check(self)
             return
         if rule in DATA_DRIVEN_RULES:
             if self.threshold is not None:
@@ -226,37 +226,7 @@ class CompressionSettings:
     @property
     def budget(self) -> str | None:
         """The name of the field that takes the place of a threshold, if one does."""
-        names = ("target_bytes", "max_accuracy_drop")
-        return next((name for name in names if getattr(self, name) is not None), None)
-
-    def _check_budget(self) -> None:
-        if self.budget is None:
-            raise checks.ArgumentError(
-                "threshold_rule", f"{BYTES} needs target_bytes or max_accuracy_drop"
-            )
-        if self.target_bytes is not None:
-            checks.integer("target_bytes", self.target_bytes, least=1)
-        if self.max_accuracy_drop is not None:
-            checks.real("max_accuracy_drop", self.max_accuracy_drop, least=0.0, below=1.0)
-            if self.target_bytes is not None:
-                raise checks.ArgumentError(
-                    "max_accuracy_drop",
-                    f"must not be given beside target_bytes; given {self.max_accuracy_drop!r}",
-                )
-        finds = "which finds it itself"
-        for name, free, why in (
-            ("threshold", None, finds),
-            ("threshold_rule", BYTES, finds),
-            ("threshold_mode", "hard", "which rounds what stays"),
-            ("keep_approximation", False, "which takes what a byte gains most by"),
-            ("hold_support", None, "which trains the support"),
-        ):
-            given = getattr(self, name)
-            # A field read back from a run's settings has its value filled in.
-            if given != free and (name, given) != ("hold_support", True):
-                raise checks.ArgumentError(
-                    name, f"must not be given beside {self.budget}, {why}; given {given!r}"
-                )
+        return budgets.given(self)
 
     def _check_wavelet(self) -> None:
         from dwt_keras.wavelet import families
@@ -288,7 +258,7 @@ class CompressionSettings:
         self._set("choose_basis_epochs", tuple(sorted(set(epochs))))
 
     def _check_ramp(self) -> None:
-        ramped = self.threshold_rule in ("quantile", BYTES)
+        ramped = self.threshold_rule in ("quantile", budgets.BYTES)
         if self.budget and self.is_frame:
             raise checks.ArgumentError(
                 "wavelet",

@@ -17,7 +17,7 @@ from dwt_keras._version import __version__
 from dwt_keras.compression import shrink, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.settings.compression import BYTES
+from dwt_keras.settings.budget import BYTES
 from dwt_keras.training import accuracy_drop, coding, data, export, fitting, runs
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")

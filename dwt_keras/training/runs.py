@@ -12,7 +12,7 @@ from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings
-from dwt_keras.settings.compression import BYTES
+from dwt_keras.settings.budget import BYTES
 
 
 def group_folder(settings: Settings) -> Path:
