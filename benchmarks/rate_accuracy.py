@@ -4,7 +4,8 @@
         --results=FOLDER [--network=mlp] [--nncodec_python=PYTHON] [--tfmot_python=PYTHON]
 
 Trains what is missing in the folder of results, one network at a time and the first seeds first, so
-that it can be stopped (or given `--minutes`) and called again. Prints the table and, with
+that it can be stopped (or given `--minutes`) and called again; `--only=PATTERN` trains some of it,
+so that two processes can share the work. Prints the table and, with
 `--plot=FILE.png`, draws it (by matplotlib). All networks have the same number of epochs; the test
 part reports, and nothing was chosen by it. Bytes are whole files of weights alone; what the
 architecture adds is stated. `--nncodec_python` and `--tfmot_python` name Pythons that have nncodec
@@ -14,6 +15,7 @@ architecture adds is stated. `--nncodec_python` and `--tfmot_python` name Python
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import itertools
 import json
 import math
@@ -63,6 +65,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--network", choices=EPOCHS, default="mlp")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="*", help="names of what to train, as wavelet-*-0")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing after that")
     parser.add_argument("--nncodec_python")
     parser.add_argument("--tfmot_python")
@@ -72,7 +75,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     ends = time.monotonic() + 60 * options.minutes
     for name, point in points(options):
-        if (folder / f"{name}.json").exists():
+        if (folder / f"{name}.json").exists() or not fnmatch.fnmatch(name, options.only):
             continue
         if time.monotonic() > ends:
             print("more is to be trained: call it again")
