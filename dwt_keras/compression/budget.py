@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,10 @@ _STEP_SHARE = 0.5
 # Where nearly everything is kept that would be too coarse: a dead zone of this many steps is the
 # least there may be.
 _DEAD_ZONE = 0.6
-# A solution lies within this of the wanted size, as a fraction: thresholds fall faster than sizes.
+# A solution lies within this of the wanted size, as a fraction.
 _PRECISION = 0.01
+# Between two choices a threshold hardly moves by more than this factor.
+_NEAR = 1.25
 # Where a size must not be exceeded, the share of what is too much that goes at once.
 _TRIMMED_AT_ONCE = 0.5
 _FINEST = 2.0**-12
@@ -135,7 +137,12 @@ class FileSize:
         return len(self._wrapped(tensors.encode(packed, layout.grid_of)))
 
     def allocate(
-        self, latent: Mapping[str, Array], target_bytes: int, *, at_most: bool = False
+        self,
+        latent: Mapping[str, Array],
+        target_bytes: int,
+        *,
+        at_most: bool = False,
+        near: float = 0.0,
     ) -> Allocation:
         """The threshold with which the file has about so many bytes.
 
@@ -143,16 +150,21 @@ class FileSize:
             latent: The coefficients of each kernel, by its path.
             target_bytes: The wanted size, for which `check` has found that there is a file.
             at_most: Whether it must not be exceeded; else it is met to one percent.
+            near: A threshold that may be close to it, as that of a while ago; 0 for none.
         """
         known: dict[float, Allocation] = {}
 
         def excess(logarithm: float) -> float:
-            found = self.with_threshold(latent, math.exp(logarithm))
-            known[logarithm] = found
-            return math.log(found.size / target_bytes)
+            # Bounds are asked for twice.
+            if logarithm not in known:
+                known[logarithm] = self.with_threshold(latent, math.exp(logarithm))
+            found = math.log(known[logarithm].size / target_bytes)
+            # The search ends at a zero, which is made where it is close enough.
+            return 0.0 if abs(found) <= _PRECISION else found
 
-        low, high = _bracket(latent, target_bytes, excess)
+        low, high = _bracket(latent, target_bytes, near, excess)
         if low < high:
+            # Thresholds fall faster than sizes.
             scipy.optimize.brentq(excess, low, high, xtol=_PRECISION / 4)
         best = min(known, key=lambda tried: abs(math.log(known[tried].size / target_bytes)))
         found = known[best]
@@ -208,23 +220,31 @@ def threshold_keeping(latent: Mapping[str, Array], count: int) -> float:
 
 
 def _bracket(
-    latent: Mapping[str, Array], target_bytes: int, excess: Callable[[float], float]
+    latent: Mapping[str, Array],
+    target_bytes: int,
+    near: float,
+    excess: Callable[[float], float],
 ) -> tuple[float, float]:
-    """Logarithms of a threshold with which a file is too large and of one with which it is not.
+    """Logarithms of two thresholds, one that keeps enough for a size and one that keeps no more.
 
     Both are the same where there is no other: all fits, or nothing does.
     """
     largest = max(float(np.abs(found).max(initial=0.0)) for found in latent.values()) or 1.0
     finest, coarsest = math.log(_FINEST * largest), math.log(1.001 * largest)
-    # A byte holds about one coefficient and its place.
-    guesses = [
-        min(max(math.log(threshold_keeping(latent, count)), finest), coarsest)
-        for count in (3 * target_bytes, target_bytes // 3 + 1)
-    ]
-    low = next((guess for guess in (guesses[0], finest) if excess(guess) > 0.0), None)
+
+    def guesses(factor: float, last: float) -> Iterator[float]:
+        """From what is most likely to what must do."""
+        if near:
+            yield min(max(math.log(near / factor), finest), coarsest)
+        # A byte holds about one coefficient and its place.
+        count = max(round(3 * target_bytes if factor > 1.0 else target_bytes / 3), 1)
+        yield min(max(math.log(threshold_keeping(latent, count)), finest), coarsest)
+        yield last
+
+    low = next((guess for guess in guesses(_NEAR, finest) if excess(guess) >= 0.0), None)
     if low is None:
         return finest, finest
-    high = next((guess for guess in (guesses[1], coarsest) if excess(guess) < 0.0), None)
+    high = next((guess for guess in guesses(1 / _NEAR, coarsest) if excess(guess) <= 0.0), None)
     return (low, low) if high is None else (low, high)
 
 
