@@ -43,6 +43,8 @@ class ByteTarget:
         self._size = file_size(model, targets)
         self._latent = LatentCoefficients(model, targets, training)
         self._threshold = 0.0
+        # With which the file has the size, whatever the schedule makes of it.
+        self._goal = 0.0
         # Of the latent coefficients when they were chosen from, by path.
         self._energy: dict[str, float] = {}
 
@@ -53,6 +55,10 @@ class ByteTarget:
     def detach(self) -> None:
         """Ends that; kernels stay as they are."""
         self._latent.detach()
+
+    def expect(self, steps: int) -> None:
+        """Lets kernels be what they show after so many optimizer steps: those of an epoch."""
+        self._latent.expect(steps)
 
     def reveal(self) -> None:
         """Sets the kernels to all of their latent coefficients."""
@@ -78,7 +84,8 @@ class ByteTarget:
                 return
         shrink.check_finite(self.targets)
         found = {target.path: self._latent.read(target) for target in self.targets}
-        goal = self._size.allocate(found, round(_AIM * self._target_bytes))
+        goal = self._size.allocate(found, round(_AIM * self._target_bytes), near=self._goal)
+        self._goal = goal.threshold
         threshold = goal.threshold
         if factor < 1.0:
             every = sum(part.size for part in found.values())
@@ -86,6 +93,13 @@ class ByteTarget:
             count = round(every - (every - fit) * factor)
             threshold = budget.threshold_keeping(found, count)
         self._show(found, threshold, goal.steps if quantised else {})
+
+    def show(self) -> None:
+        """Sets the kernels to what their latent coefficients show after the last step."""
+        if self._latent.are_shown():
+            return
+        found = {target.path: self._latent.read(target) for target in self.targets}
+        self._show(found, self._threshold, _steps(self.targets))
 
     def settle(self, targets: Sequence[Target]) -> int:
         """Makes the kernels as they stand those of a file that is small enough.
@@ -111,8 +125,7 @@ class ByteTarget:
                 return size
             # Nothing is trained after this: as little as possible is taken away.
             threshold = self._threshold if mine else _TINY
-            steps = {target.path: float(target.step or 0.0) for target in targets}
-            goal = self._size.trimmed(found, threshold, steps, self._target_bytes)
+            goal = self._size.trimmed(found, threshold, _steps(targets), self._target_bytes)
         self._show(found, goal.threshold, goal.steps)
         return goal.size
 
@@ -174,6 +187,11 @@ def file_size(model: Any, targets: Sequence[Target]) -> budget.FileSize:
         return budget.FileSize(model, targets)
     except checks.UserError:
         return budget.FileSize(model, targets, with_architecture=False)
+
+
+def _steps(targets: Sequence[Target]) -> dict[str, float]:
+    """The steps of kernels by their paths, 0 where there is none."""
+    return {target.path: float(target.step or 0.0) for target in targets}
 
 
 def _on_grid(target: Target) -> bool:

@@ -10,7 +10,15 @@ from typing import Any
 import keras
 
 from dwt_keras import checks
-from dwt_keras.compression import byte_target, choice, constraints, schedule, shrink, support
+from dwt_keras.compression import (
+    byte_target,
+    choice,
+    constraints,
+    schedule,
+    shrink,
+    states,
+    support,
+)
 from dwt_keras.compression import targets as kernels
 from dwt_keras.settings import CompressionSettings
 
@@ -98,8 +106,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._schedule = self._schedule_over(epochs=1)
         self._support: support.HeldSupport | None = None
         self._bytes: byte_target.ByteTarget | None = None
-        # By kernel, then by its exact values: how it was shrunk to them, and in which basis.
-        self._written: dict[str, dict[bytes, tuple[kernels.Target, shrink.TargetReport]]] = {}
+        self._states = states.ShrunkStates()
         self._in_epoch = False
         self._epoch = 0
         self._batches_before = 0
@@ -111,20 +118,13 @@ class DWTCompression(keras.callbacks.Callback):
 
     @property
     def report(self) -> shrink.Report | None:
-        states = [self._state(target) for target in self._targets]
-        found = tuple(state[1] for state in states if state is not None)
-        return shrink.Report(found) if found and len(found) == len(states) else self._last
+        return self._states.report(self._targets) or self._last
 
     @property
     def targets(self) -> tuple[kernels.Target, ...]:
         if not self._rechosen and self._bytes is None:
             return self._targets
-        # Weights restored to an earlier state have the basis and the step of that time.
-        states = [self._state(target) for target in self._targets]
-        return tuple(
-            target if state is None else state[0]
-            for target, state in zip(self._targets, states, strict=True)
-        )
+        return self._states.as_they_were(self._targets)
 
     def on_train_begin(self, logs: Any = None) -> None:
         _refuse_what_keras_cannot(self.model)
@@ -132,7 +132,7 @@ class DWTCompression(keras.callbacks.Callback):
         self.settings.check_within(epochs)
         self._epochs = epochs
         self._targets = ()
-        self._written = {}
+        self._states = states.ShrunkStates()
         self._rechosen = False
         self._bytes = None
         self._last = None
@@ -149,6 +149,8 @@ class DWTCompression(keras.callbacks.Callback):
         self._shrunk_this_epoch = False
         if epoch > 0:
             self._choose_support(epoch)
+        if self._bytes is not None and self.params.get("steps"):
+            self._bytes.expect(self.params["steps"])
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not self._targets:
@@ -215,14 +217,12 @@ class DWTCompression(keras.callbacks.Callback):
             self._support = support.HeldSupport(self.model, self._targets, self.params)
             self._support.attach()
 
-    def _state(self, target: kernels.Target) -> tuple[kernels.Target, shrink.TargetReport] | None:
-        """How a kernel was shrunk to the values that it has; None where something else set them."""
-        return self._written.get(target.path, {}).get(shrink.digest(target))
-
     def _shrink_epoch(self) -> None:
         """Shrinks if this epoch has not been shrunk yet."""
         if not self._shrunk_this_epoch:
             self._shrunk_this_epoch = True
+            if self._bytes is not None:
+                self._bytes.show()
             self._shrink(self._epoch + 1, final=True)
 
     def _shrink(
@@ -243,9 +243,7 @@ class DWTCompression(keras.callbacks.Callback):
         else:
             reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
         if final:
-            for target, report in reports.items():
-                states = self._written.setdefault(target.path, {})
-                states[shrink.digest(target)] = target, report
+            self._states.add(reports)
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
 
@@ -277,7 +275,7 @@ class DWTCompression(keras.callbacks.Callback):
         self.seconds += time.perf_counter() - started
 
     def _shrink_what_was_overwritten(self) -> None:
-        overwritten = [target for target in self._targets if self._state(target) is None]
+        overwritten = self._states.overwritten(self._targets)
         if self.settings.target_bytes is not None:
             # The training may have ended early, or weights of an earlier epoch have come back.
             self._shrink(self._epochs, final=True)

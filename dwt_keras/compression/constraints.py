@@ -36,14 +36,18 @@ class KernelConstraint(abc.ABC):
         self.projection = Projection(
             cast(Basis, target.basis), tuple(target.variable.shape), self.dtype
         )
-        self._change: Callable[[Any], Any] = self.changed
+        self.change: Callable[[Any], Any] = self.changed
         if compiled and not target.basis.is_identity:
             # By XLA also where the training step is not: for haar a quarter of the time.
-            self._change = tf.function(self.changed, jit_compile=True, autograph=False)
+            self.change = tf.function(self.changed, jit_compile=True, autograph=False)
 
     @abc.abstractmethod
     def changed(self, kernel: Any) -> Any:
         """What the kernel becomes after a step: a tensor from a tensor, of its shape and dtype."""
+
+    def applied(self, kernel: Any) -> Any:
+        """The kernel after a step: `change` of it, unless that can wait."""
+        return self.change(kernel)
 
     def attach(self) -> None:
         """Puts the constraint on the variable, in the place of one of an earlier training."""
@@ -59,7 +63,7 @@ class KernelConstraint(abc.ABC):
     def _constrain(self, kernel: Any) -> Any:
         if self._previous is not None:
             kernel = self._previous(kernel)
-        return self._change(tf.convert_to_tensor(kernel))
+        return self.applied(tf.convert_to_tensor(kernel))
 
 
 Kind = TypeVar("Kind", bound=KernelConstraint)

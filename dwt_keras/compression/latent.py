@@ -27,6 +27,10 @@ from dwt_keras.compression.targets import Target
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# Optimizer steps to each in which kernels become what they show: in between they move freely, by a
+# fraction of a quantisation step, and cost nothing (docs/benchmarks.md).
+STEPS_AT_ONCE = 4
+
 # A kernel that was transformed back and forth differs by a few roundings of the largest one.
 _ROUNDINGS = 64
 
@@ -60,6 +64,11 @@ class _Latent(KernelConstraint):
         }
         self._threshold = tf.Variable(0.0, trainable=False, dtype=self.dtype, name="threshold")
         self._step = tf.Variable(0.0, trainable=False, dtype=self.dtype, name="step")
+        self._steps_done = tf.Variable(0, trainable=False, dtype="int64", name="steps_done")
+
+    def expect(self, steps: int) -> None:
+        """Lets the last of so many optimizer steps be one in which the kernel becomes as shown."""
+        self._steps_done.assign(-steps % STEPS_AT_ONCE)
 
     def read(self) -> Array:
         """The latent coefficients, what has changed the kernel since the last step included."""
@@ -78,6 +87,12 @@ class _Latent(KernelConstraint):
         self._threshold.assign(threshold)
         self._step.assign(step)
         return shown(latent, threshold, step)
+
+    def applied(self, kernel: Any) -> Any:
+        done = self._steps_done.assign_add(1)
+        return tf.cond(
+            done % STEPS_AT_ONCE == 0, lambda: self.change(kernel), lambda: tf.identity(kernel)
+        )
 
     def changed(self, kernel: Any) -> Any:
         return self.projection(kernel, self._step_of)
@@ -129,6 +144,11 @@ class LatentCoefficients(Constraints[_Latent]):
     def read(self, target: Target) -> Array:
         """A copy of a kernel's latent coefficients."""
         return self.by_path[target.path].read()
+
+    def expect(self, steps: int) -> None:
+        """Lets kernels be what they show after so many optimizer steps, if not before."""
+        for constraint in self.by_path.values():
+            constraint.expect(steps)
 
     def are_shown(self) -> bool:
         """Whether all kernels are what they show, so that nobody else has changed one."""

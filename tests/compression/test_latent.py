@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from dwt_keras.compression import targets
-from dwt_keras.compression.latent import LatentCoefficients, shown
+from dwt_keras.compression.latent import STEPS_AT_ONCE, LatentCoefficients, shown
 from dwt_keras.settings import CompressionSettings
 
 TOLERANCE = 2e-6
@@ -61,10 +61,11 @@ def set_all(found, latent, threshold, step):
         target.write(target.kernel(latent.show(target, latent.read(target), threshold, step)))
 
 
-def step_by(model, found, deltas):
-    """One optimizer step that changes kernels by these arrays."""
-    gradients = [-tf.constant(delta) for delta in deltas]
-    model.optimizer.apply(gradients, [target.variable for target in found])
+def step_by(model, found, deltas, steps=STEPS_AT_ONCE):
+    """Optimizer steps that change kernels by these arrays altogether."""
+    gradients = [-tf.constant(delta) / np.float32(steps) for delta in deltas]
+    for _ in range(steps):
+        model.optimizer.apply(gradients, [target.variable for target in found])
 
 
 @pytest.mark.parametrize("wavelet", ["none", "haar", "bior4.4"])
@@ -98,6 +99,22 @@ def test_a_coefficient_comes_back_once_it_has_grown():
     for seen in (0.0, 0.0, 0.5):  # 0.3, 0.4 and 0.5, where it is shown whole.
         step_by(model, [target], [np.full(target.variable.shape, 0.1, np.float32)])
         np.testing.assert_allclose(target.read()[0], seen, atol=1e-6)
+
+
+def test_in_between_kernels_move_freely():
+    model, found, latent = network("haar")
+    latent.attach()
+    set_all(found, latent, 0.3, 0.1)
+    before = [target.read().copy() for target in found]
+    deltas = [np.full(target.variable.shape, 0.01, np.float32) for target in found]
+    latent.expect(STEPS_AT_ONCE)
+    step_by(model, found, deltas, STEPS_AT_ONCE - 1)
+    for target, old in zip(found, before, strict=True):
+        np.testing.assert_allclose(target.read(), old + np.float32(0.01), atol=TOLERANCE)
+    step_by(model, found, [np.zeros_like(delta) for delta in deltas], 1)
+    for target in found:
+        levels = target.basis.decompose(target.read()) / 0.1
+        np.testing.assert_allclose(levels, np.rint(levels), atol=100 * TOLERANCE)
 
 
 @pytest.mark.parametrize("attached", [True, False])
