@@ -114,9 +114,7 @@ def trained(
     )
     compression = None
     if wavelet is not None:
-        # Bases are chosen once the kernels have been trained for a tenth of the time.
-        chosen = {"choose_basis_epochs": (epochs // 10,)} if wavelet == "auto" else {}
-        compression = DWTCompression(wavelet, target_bytes=size, **chosen)
+        compression = DWTCompression(wavelet, target_bytes=size)
     callbacks = [] if compression is None else [compression]
     model.fit(x, y, epochs=epochs, batch_size=BATCH, callbacks=callbacks, verbose=0)
     written, bases = 4 * model.count_params(), []

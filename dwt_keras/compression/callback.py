@@ -286,7 +286,8 @@ class DWTCompression(keras.callbacks.Callback):
 
     def _choose_bases(self, epochs_done: float) -> None:
         """Chooses each kernel's basis where an epoch for it has passed."""
-        due = [epoch for epoch in self.settings.choose_basis_epochs or () if epoch <= epochs_done]
+        wanted = self.settings.basis_epochs(self._epochs)
+        due = [epoch for epoch in wanted if epoch <= epochs_done]
         if due and due[-1] > self._chosen_epoch:
             self._rechosen = self._chosen_epoch > 0
             self._chosen_epoch = due[-1]

@@ -36,7 +36,8 @@ def choose_bases(
     Returns:
         New targets, in the same order.
     """
-    if settings.target_bytes is not None:
+    trained = settings.target_bytes is not None
+    if trained:
         settings = _as_quantile(settings, targets)
     wavelets = None
     if settings.wavelet != AUTO:
@@ -60,6 +61,7 @@ def choose_bases(
             kept=kept,
             wavelets=wavelets,
             level=settings.level or AUTO,
+            trained=trained,
         )
         chosen.append(dataclasses.replace(target, basis=choice.basis, choice=choice))
     return tuple(chosen)

@@ -19,6 +19,8 @@ RULES = (*GIVEN_RULES, *DATA_DRIVEN_RULES, budgets.BYTES)
 RAMPS = ("constant", "linear", "cubic")
 AUTO = "auto"
 DEFAULT_THRESHOLD = 0.05
+# Bases are chosen once that part of a training is over: weights need so long to get a structure.
+_EPOCHS_A_CHOICE = 10
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class CompressionSettings:
 
     `wavelet` is replaced by its canonical name, `level` by a whole number, "max" or "auto",
     `threshold` by its default where the rule takes one and none was given; `wavelet`,
-    `threshold_rule`, `hold_support`, `ramp` and `choose_basis_epochs` are filled in from the
-    others. `notes` says in words what was read into the wavelet's name.
+    `threshold_rule`, `hold_support` and `ramp` are filled in from the others. `notes` says in words
+    what was read into the wavelet's name.
 
     Raises:
         ArgumentError: On the first field that is out of range.
@@ -119,7 +121,8 @@ class CompressionSettings:
     choose_basis_epochs: tuple[int, ...] | None = setting(
         None,
         "Epochs after which wavelet=auto or level=auto choose each layer's basis, comma-separated "
-        "(default: 1); nothing is thresholded before the first, and the last choice stays.",
+        "(default: a tenth of the epochs, 1 at least); nothing is thresholded before the first, "
+        "and the last choice stays.",
     )
     apply_every_batches: int | None = setting(
         None,
@@ -173,6 +176,12 @@ class CompressionSettings:
     def layer_patterns(self) -> tuple[str, ...]:
         """The regular expressions of `layers`, empty where all layers are meant."""
         return tuple(part.strip() for part in (self.layers or "").split(",") if part.strip())
+
+    def basis_epochs(self, epochs: int) -> tuple[int, ...]:
+        """After which epochs, of so many, bases are chosen; none where they are given."""
+        if self.choose_basis_epochs or not self.is_automatic:
+            return self.choose_basis_epochs or ()
+        return (max(epochs // _EPOCHS_A_CHOICE, 1),)
 
     def check_within(self, epochs: int) -> None:
         """Checks that the ramp and the choice of bases lie within a training of so many epochs.
@@ -246,7 +255,6 @@ class CompressionSettings:
                 f"given {AUTO}",
             )
         if self.choose_basis_epochs is None:
-            self._set("choose_basis_epochs", (1,) if self.is_automatic else None)
             return
         epochs = whole_numbers("choose_basis_epochs", self.choose_basis_epochs)
         if not self.is_automatic:

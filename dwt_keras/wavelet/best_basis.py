@@ -44,10 +44,12 @@ _MOST_BLOCKS = 1 << 10
 # what the best of many trees gains on noise.
 _MARGIN = 4.0
 
-# What share of the whole kernel's cost a split must gain besides. Weights that have hardly been
-# trained gain by every level; trained through its coefficients, a network gets better with few of
-# them (docs/benchmarks.md).
+# What share of the whole kernel's cost a split must gain besides: weights that have hardly been
+# trained gain by every level.
 _SPLIT_SHARE = 0.015
+# And one below the first level, where the network will be trained through its coefficients: it gets
+# better with few levels, whatever they cost (docs/benchmarks.md).
+_TRAINED_SPLIT_SHARE = 0.06
 
 # What each tap of a filter beyond two adds to the cost: of bases this close the shorter filter is
 # cheaper in every step of the training.
@@ -85,6 +87,7 @@ def choose(
     kept: float,
     wavelets: Iterable[str] | None = None,
     level: int | str = "auto",
+    trained: bool = False,
 ) -> Choice:
     """Chooses the basis in which a kernel costs least.
 
@@ -100,6 +103,7 @@ def choose(
             PyWavelets' `dwt_max_level`).
         level: Levels of the pyramid to try; "max" for the deepest; "auto" for every level and
             wavelet packets.
+        trained: Whether the network will be trained through the coefficients.
 
     Returns:
         The choice; the identity wins where nothing costs less.
@@ -113,7 +117,7 @@ def choose(
         for wavelet in CANDIDATES if wavelets is None else wavelets:
             if level == "auto":
                 least = 2 if wavelets is not None else 2 * (_taps(wavelet) - 1)
-                bare, candidate = _best_tree(values, wavelet, axes, threshold, bits, least)
+                bare, candidate = _best_tree(values, wavelet, axes, threshold, bits, least, trained)
             else:
                 candidate, _ = build(wavelet, level, axes, shape)
                 bare = _cost(candidate.decompose(values), threshold, bits)[0]
@@ -128,14 +132,20 @@ def choose(
 
 
 def _best_tree(
-    values: Array, wavelet: str, axes: tuple[int, ...], threshold: float, bits: float, least: int
+    values: Array,
+    wavelet: str,
+    axes: tuple[int, ...],
+    threshold: float,
+    bits: float,
+    least: int,
+    trained: bool,
 ) -> tuple[float, Basis]:
     """Cost and basis of the cheapest tree of one wavelet.
 
     `least` is how many samples an axis needs to be split, unless it has one and is left alone.
     """
     costs = {"": _cost(values, threshold, bits)}
-    share = _SPLIT_SHARE * costs[""][0]
+    whole = costs[""][0]
     parts: dict[str, list[str]] = {}
     level = [(blocks.root(values.shape), values)]
     while level:
@@ -162,7 +172,8 @@ def _best_tree(
     for path in sorted(parts, key=len, reverse=True):
         together = sum(costs[part][0] for part in parts[path])
         alone_cost, spread = costs[path]
-        if together < alone_cost - max(_MARGIN * spread, share):
+        share = _TRAINED_SPLIT_SHARE if trained and path else _SPLIT_SHARE
+        if together < alone_cost - max(_MARGIN * spread, share * whole):
             costs[path] = together, spread
             split.add(path)
     return costs[""][0], _as_basis(wavelet, axes, values.shape, _rooted(split, parts))

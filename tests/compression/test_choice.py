@@ -410,6 +410,16 @@ def test_a_second_training_chooses_anew(model, data, chosen_at):
     assert callback.targets[0].choice is not None
 
 
+@pytest.mark.parametrize(("epochs", "expected"), [(2, 1), (19, 1), (20, 2)])
+def test_by_default_bases_are_chosen_after_a_tenth_of_the_epochs(
+    model, data, chosen_at, epochs, expected
+):
+    trained = model()
+    moments = chosen_at(trained)
+    fit(trained, data, DWTCompression("auto", threshold=0.3), epochs=epochs)
+    assert moments == [expected * BATCHES]
+
+
 def test_a_choice_beyond_the_last_epoch_is_refused(model, data):
     callback = DWTCompression("auto", choose_basis_epochs=(1, 3))
     with pytest.raises(

@@ -207,6 +207,21 @@ def test_what_is_sparse_in_a_pyramid_gets_one_and_its_level(wavelet):
     assert found.basis.splits is None
 
 
+@pytest.mark.parametrize(("share", "level"), [(0.1, 1), (0.3, 2)])
+def test_where_coefficients_are_trained_a_second_level_must_gain_more(share, level):
+    made_in = Basis("haar", 2, (0, 1), (64, 64, 8))
+    rng = np.random.default_rng(0)
+    shares = np.zeros(made_in.shape)
+    shares[32:], shares[:32, 32:], shares[:16, :16] = 0.2, 0.2, share
+    coefficients = 3 * rng.normal(size=made_in.shape) * (rng.random(made_in.shape) < shares)
+    kernel = made_in.reconstruct(coefficients, made_in.shape, np.float64)
+    as_it_is = choose(kernel, wavelets=["haar"])
+    assert as_it_is.basis == made_in
+    trained = choose(kernel, wavelets=["haar"], trained=True)
+    assert trained.basis == Basis("haar", level, (0, 1), made_in.shape)
+    assert trained.cost <= 1.1 * as_it_is.cost
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("shape", [(28, 28, 1, 32), (3, 3, 16, 32), (5, 5, 1, 6), (64, 64)])
 def test_white_noise_stays_as_it_is(shape, seed):
