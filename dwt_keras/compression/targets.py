@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,8 @@ class Target:
     """One kernel and the basis in which it is thresholded.
 
     Attributes:
-        layer_path: Names of the layer and of those around it, joined by "/".
+        layer_path: Names of the layer and of those around it, joined by "/"; numbered where layers
+            of a subclassed model have equal ones.
         name: Name of the kernel within the layer.
         variable: The Keras variable.
         axes: The axes with geometry of the unflattened kernel.
@@ -212,8 +214,12 @@ def _kernels(model: Any, frozen: bool) -> Iterator[_Kernel]:
 
 
 def _walk(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    count = Counter[str]()
     for child in layer._flatten_layers(include_self=False, recursive=False):
-        path = f"{prefix}{child.name}"
+        count[child.name] += 1
+        # Layers of a subclassed model may have equal names.
+        number = f"#{count[child.name]}" if count[child.name] > 1 else ""
+        path = f"{prefix}{child.name}{number}"
         yield path, child
         yield from _walk(child, f"{path}/")
 

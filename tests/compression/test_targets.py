@@ -170,6 +170,20 @@ def test_paths_through_two_levels_of_nesting(nested, find):
     assert paths(find(whole))[0] == "outer/inner/first/kernel"
 
 
+def test_layers_of_the_same_name_have_paths_of_their_own(find):
+    class Twins(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = (layers.Dense(4, name="same") for _ in range(2))
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    model = Twins()
+    model(np.zeros((1, 8)))
+    assert paths(find(model)) == ["same/kernel", "same#2/kernel"]
+
+
 def test_a_shared_layer_counts_once(find):
     dense = layers.Dense(4, name="shared")
     x, y = keras.Input((8,)), keras.Input((8,))
