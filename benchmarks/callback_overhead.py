@@ -33,7 +33,7 @@ VARIANTS: dict[str, dict[str, Any] | None] = {
     "haar 3, support held": {"wavelet": "haar", "level": 3},
     "sym2 2, support held": {"wavelet": "sym2", "level": 2},
     "none, support held": {"wavelet": "none"},
-    "haar 2, target_bytes": {"wavelet": "haar", "level": 2, "target_bytes": 20000},
+    "bior4.4 1, target_bytes": {"wavelet": "bior4.4", "level": 1, "target_bytes": 20000},
     "sym4 2, target_bytes": {"wavelet": "sym4", "level": 2, "target_bytes": 20000},
     "none, target_bytes": {"wavelet": "none", "target_bytes": 20000},
 }
