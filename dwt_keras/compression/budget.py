@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -227,24 +227,30 @@ def _bracket(
 ) -> tuple[float, float]:
     """Logarithms of two thresholds, one that keeps enough for a size and one that keeps no more.
 
-    Both are the same where there is no other: all fits, or nothing does.
+    Both are the same where there is no other: one is just right, all fits, or nothing does.
     """
     largest = max(float(np.abs(found).max(initial=0.0)) for found in latent.values()) or 1.0
     finest, coarsest = math.log(_FINEST * largest), math.log(1.001 * largest)
 
-    def guesses(factor: float, last: float) -> Iterator[float]:
-        """From what is most likely to what must do."""
-        if near:
-            yield min(max(math.log(near / factor), finest), coarsest)
-        # A byte holds about one coefficient and its place.
-        count = max(round(3 * target_bytes if factor > 1.0 else target_bytes / 3), 1)
-        yield min(max(math.log(threshold_keeping(latent, count)), finest), coarsest)
-        yield last
+    def within(threshold: float) -> float:
+        return min(max(math.log(threshold), finest), coarsest)
 
-    low = next((guess for guess in guesses(_NEAR, finest) if excess(guess) >= 0.0), None)
+    # A byte holds about one coefficient and its place.
+    lows = [within(threshold_keeping(latent, 3 * target_bytes)), finest]
+    highs = [within(threshold_keeping(latent, max(target_bytes // 3, 1))), coarsest]
+    if near:
+        close = within(near)
+        found = excess(close)
+        if found == 0.0:
+            return close, close
+        if found > 0.0:
+            lows, highs = [close], [within(near * _NEAR), *highs]
+        else:
+            lows, highs = [within(near / _NEAR), *lows], [close]
+    low = next((guess for guess in lows if excess(guess) >= 0.0), None)
     if low is None:
         return finest, finest
-    high = next((guess for guess in guesses(1 / _NEAR, coarsest) if excess(guess) <= 0.0), None)
+    high = next((guess for guess in highs if excess(guess) <= 0.0), None)
     return (low, low) if high is None else (low, high)
 
 

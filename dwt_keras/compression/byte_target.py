@@ -38,6 +38,7 @@ class ByteTarget:
     def __init__(
         self, model: Any, targets: Sequence[Target], target_bytes: int, training: object
     ) -> None:
+        self._model = model
         self.targets = tuple(targets)
         self._target_bytes = target_bytes
         self._size = file_size(model, targets)
@@ -45,7 +46,7 @@ class ByteTarget:
         self._threshold = 0.0
         # With which the file has the size, whatever the schedule makes of it.
         self._goal = 0.0
-        # Of the latent coefficients when they were chosen from, by path.
+        # Of the latent coefficients when they were shown last, by path.
         self._energy: dict[str, float] = {}
 
     def attach(self) -> None:
@@ -82,8 +83,7 @@ class ByteTarget:
             share = self._size.as_they_are(self.targets) / self._target_bytes
             if _LEFT_ALONE[0] <= share <= _LEFT_ALONE[1]:
                 return
-        shrink.check_finite(self.targets)
-        found = {target.path: self._latent.read(target) for target in self.targets}
+        found = self._read()
         goal = self._size.allocate(found, round(_AIM * self._target_bytes), near=self._goal)
         self._goal = goal.threshold
         threshold = goal.threshold
@@ -95,11 +95,14 @@ class ByteTarget:
         self._show(found, threshold, goal.steps if quantised else {})
 
     def show(self) -> None:
-        """Sets the kernels to what their latent coefficients show after the last step."""
-        if self._latent.are_shown():
-            return
-        found = {target.path: self._latent.read(target) for target in self.targets}
-        self._show(found, self._threshold, _steps(self.targets))
+        """Sets the kernels to what their latent coefficients show after the last step.
+
+        Raises:
+            UserError: If one is NaN or infinite; nothing is changed then.
+        """
+        found = self._read()
+        if not self._latent.are_shown():
+            self._show(found, self._threshold, _steps(self.targets))
 
     def settle(self, targets: Sequence[Target]) -> int:
         """Makes the kernels as they stand those of a file that is small enough.
@@ -112,11 +115,10 @@ class ByteTarget:
         """
         shrink.check_finite(targets)
         self.targets = tuple(targets)
+        # Weights restored to an earlier state may have the bases of that time.
+        self._size = file_size(self._model, targets)
         mine = self._latent.are_shown()
-        found = {
-            target.path: self._latent.read(target) if mine else _distinct(target)
-            for target in targets
-        }
+        found = self._read() if mine else {target.path: _distinct(target) for target in targets}
         if not all(_on_grid(target) for target in targets):
             goal = self._size.allocate(found, self._target_bytes, at_most=True)
         else:
@@ -130,7 +132,7 @@ class ByteTarget:
         return goal.size
 
     def reports(self) -> dict[Target, shrink.TargetReport]:
-        """What has been done to the kernels as they stand, since all was chosen last."""
+        """What thresholding and quantising does to the kernels as they stand."""
         rows = shrink.measure(self.targets).targets
         return {
             target: dataclasses.replace(
@@ -140,6 +142,13 @@ class ByteTarget:
             )
             for target, row in zip(self.targets, rows, strict=True)
         }
+
+    def _read(self) -> dict[str, Array]:
+        """The latent coefficients of all kernels, by path."""
+        found = {target.path: self._latent.read(target) for target in self.targets}
+        for path, part in found.items():
+            shrink.check_finite_values(path, part)
+        return found
 
     def _show(
         self, found: Mapping[str, Array], threshold: float, steps: Mapping[str, float]

@@ -46,7 +46,8 @@ class DWTCompression(keras.callbacks.Callback):
     List this callback before CSVLogger or TensorBoard so that they record them.
 
     **A target in bytes.** With `target_bytes` the network trains through thresholding and, in the
-    last part, through quantisation (see `latent`): kernels show what the file will hold. A last
+    last part, through quantisation (see `latent`): at the end of each epoch kernels are what a file
+    would hold. A last
     shrinking makes sure that `save_compressed(model, path, kernels=callback.targets)` writes a file
     of that size at most. `EarlyStopping(restore_best_weights=True)` belongs before this callback
     then, with a `start_from_epoch` of 0.6 of the epochs or more: earlier weights are not quantised
@@ -221,8 +222,6 @@ class DWTCompression(keras.callbacks.Callback):
         """Shrinks if this epoch has not been shrunk yet."""
         if not self._shrunk_this_epoch:
             self._shrunk_this_epoch = True
-            if self._bytes is not None:
-                self._bytes.show()
             self._shrink(self._epoch + 1, final=True)
 
     def _shrink(
@@ -234,6 +233,8 @@ class DWTCompression(keras.callbacks.Callback):
         """Shrinks some kernels or all; `final` for a state that may be what remains."""
         started = time.perf_counter()
         factor = self._schedule.factor(epochs_done)
+        if self._bytes is not None and self._in_epoch:
+            self._bytes.show()
         if self.settings.is_automatic:
             self._choose_bases(epochs_done)
             if not self._chosen_epoch:
@@ -242,7 +243,8 @@ class DWTCompression(keras.callbacks.Callback):
             reports = self._shrink_to_bytes(epochs_done)
         else:
             reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
-        if final:
+        # Before bases are chosen there is no state to come back to.
+        if final and (self._chosen_epoch or not self.settings.is_automatic):
             self._states.add(reports)
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
@@ -285,7 +287,13 @@ class DWTCompression(keras.callbacks.Callback):
             self._shrink(self._epoch + 1, overwritten, final=True)
 
     def _choose_bases(self, epochs_done: float) -> None:
-        """Chooses each kernel's basis where an epoch for it has passed."""
+        """Chooses each kernel's basis where an epoch for it has passed.
+
+        After the training only where none has been chosen: a network that had been trained in one
+        basis would be cut to size in another.
+        """
+        if self._chosen_epoch and not self._in_epoch:
+            return
         wanted = self.settings.basis_epochs(self._epochs)
         due = [epoch for epoch in wanted if epoch <= epochs_done]
         if due and due[-1] > self._chosen_epoch:

@@ -1,13 +1,13 @@
 """Training through the quantiser: coefficients that a kernel does not show, but remembers.
 
-Each kernel is what its *latent* coefficients are after thresholding and quantisation, while
-gradients act on the latent ones as if there were neither (the straight-through estimator; Bengio,
-Leonard and Courville 2013, arXiv:1308.3432). A coefficient below the threshold so goes on learning
-without being seen, and comes back when it has grown (dynamic network surgery; Guo, Yao and Chen
-2016, arXiv:1608.04493).
+In every fourth step each kernel becomes what its *latent* coefficients are after thresholding and
+quantisation, while gradients act on the latent ones as if there were neither (the straight-through
+estimator; Bengio, Leonard and Courville 2013, arXiv:1308.3432). A coefficient below the threshold
+so goes on learning without being seen, and comes back when it has grown (dynamic network surgery;
+Guo, Yao and Chen 2016, arXiv:1608.04493).
 
 All of it happens in the variable's constraint, which Keras' optimizers apply in the graph right
-after a step: what the step changed of the kernel is added to the latent coefficients, and the
+after a step: what the last steps changed of the kernel is added to the latent coefficients, and the
 kernel becomes what they now show. Any change from outside (weights restored by another callback) is
 taken up the same way.
 """
@@ -118,7 +118,7 @@ class _Latent(KernelConstraint):
         return found
 
     def _changed_by_others(self) -> Array:
-        """What the kernel has beside what is shown: nothing but rounding after a step."""
+        """What the kernel has beside what is shown: since then steps or others have changed it."""
         threshold, step = float(self._threshold.numpy()), float(self._step.numpy())
         return self._decomposed() - shown(self._stored(), threshold, step)
 

@@ -63,7 +63,7 @@ def pack(
             "kernels",
             f"must be of model {model.name!r}; given {by_variable[min(strange)].path} of another",
         )
-    trained = {target.layer_path for target in kernels if step is None and target.step}
+    trained = {_layer_of(target.variable) for target in kernels if step is None and target.step}
     packed = []
     for name, variable in named.items():
         target = by_variable.get(id(variable))
@@ -71,8 +71,8 @@ def pack(
             known = levels.get(target.path) if levels else None
             packed.append(_kernel(name, variable, target, step, known))
         else:
-            rough = name.rpartition("/")[0] in trained
-            packed.append(_small(name, read(name, variable), rough))
+            rough = _layer_of(variable) in trained
+            packed.append(_small(name, variable, rough))
     return packed
 
 
@@ -153,8 +153,14 @@ def _kernel(
     )
 
 
-def _small(name: str, values: Array, rough: bool = False) -> tensors.Tensor:
+def _layer_of(variable: Any) -> str:
+    """The path of the layer of a variable, which equally named ones share."""
+    return str(variable.path.rpartition("/")[0])
+
+
+def _small(name: str, variable: Any, rough: bool = False) -> tensors.Tensor:
     """A variable that is no kernel, in the smallest form that keeps it within the tolerance."""
+    values = read(name, variable)
     plain = tensors.Tensor(name, values.shape, values.dtype, values=values)
     if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         return plain
@@ -164,7 +170,7 @@ def _small(name: str, values: Array, rough: bool = False) -> tensors.Tensor:
     if np.all(np.abs(half.astype(values.dtype) - values) <= _TOLERANCE * np.abs(values)):
         candidates.append(tensors.Tensor(name, values.shape, values.dtype, values=half))
     largest = float(np.abs(values).max(initial=0.0))
-    if name.rpartition("/")[2] in ("bias", "beta"):
+    if variable.name in ("bias", "beta"):
         with np.errstate(over="ignore"):
             tolerance = _ROUGH if rough else _TOLERANCE
             step = float(np.float32(2.0 * tolerance * largest)) if largest else 1.0

@@ -135,11 +135,16 @@ def check_finite(targets: Sequence[Target]) -> None:
         UserError: If a kernel has weights that are NaN or infinite.
     """
     for target in targets:
-        if not np.isfinite(target.read()).all():
-            raise checks.UserError(
-                f"{target.path}: has weights that are NaN or infinite; the training has diverged "
-                "(a lower learning rate helps)"
-            )
+        check_finite_values(target.path, target.read())
+
+
+def check_finite_values(path: str, values: Array) -> None:
+    """Checks the weights or coefficients of one kernel, as `check_finite` does those of all."""
+    if not np.isfinite(values).all():
+        raise checks.UserError(
+            f"{path}: has weights that are NaN or infinite; the training has diverged "
+            "(a lower learning rate helps)"
+        )
 
 
 def measure(targets: Sequence[Target]) -> Report:

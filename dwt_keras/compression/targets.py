@@ -240,13 +240,18 @@ def _refuse_quantised(found: list[_Kernel]) -> None:
 
 def _narrowed(found: list[_Kernel], patterns: Sequence[str]) -> list[_Kernel]:
     paths = dict.fromkeys(kernel[0] for kernel in found)
-    misses = [p for p in patterns if not any(re.search(p, path) for path in paths)]
+    misses = [p for p in patterns if not any(_matches(p, path) for path in paths)]
     if misses:
         raise checks.ArgumentError(
             "layers",
             f"must match layers with kernels ({', '.join(paths)}); no match: {', '.join(misses)}",
         )
-    return [kernel for kernel in found if any(re.search(p, kernel[0]) for p in patterns)]
+    return [kernel for kernel in found if any(_matches(p, kernel[0]) for p in patterns)]
+
+
+def _matches(pattern: str, path: str) -> bool:
+    """Whether a path matches, with or without the numbers of equally named layers."""
+    return any(re.search(pattern, form) for form in (path, re.sub(r"#\d+", "", path)))
 
 
 def _any_axes(geometries: Sequence[geometry.Geometry]) -> bool:

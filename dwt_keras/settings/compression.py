@@ -19,7 +19,7 @@ RULES = (*GIVEN_RULES, *DATA_DRIVEN_RULES, budgets.BYTES)
 RAMPS = ("constant", "linear", "cubic")
 AUTO = "auto"
 DEFAULT_THRESHOLD = 0.05
-# Bases are chosen once that part of a training is over: weights need so long to get a structure.
+# In a training for bytes bases are chosen once a tenth of it is over.
 _EPOCHS_A_CHOICE = 10
 
 
@@ -104,8 +104,8 @@ class CompressionSettings:
     hold_support: bool | None = setting(
         None,
         "Keep zeroed coefficients at zero after every optimizer step (default: on for the rules "
-        "quantile and bytes, off for the others; with bytes they may come back when the support "
-        "is chosen anew).",
+        "quantile and bytes, off for the others; with bytes they go on learning, and come back "
+        "once they have grown).",
     )
     ramp: str | None = setting(
         None,
@@ -121,8 +121,8 @@ class CompressionSettings:
     choose_basis_epochs: tuple[int, ...] | None = setting(
         None,
         "Epochs after which wavelet=auto or level=auto choose each layer's basis, comma-separated "
-        "(default: a tenth of the epochs, 1 at least); nothing is thresholded before the first, "
-        "and the last choice stays.",
+        "(default: 1; with target_bytes or max_accuracy_drop a tenth of the epochs); nothing is "
+        "thresholded before the first, and the last choice stays.",
     )
     apply_every_batches: int | None = setting(
         None,
@@ -181,7 +181,10 @@ class CompressionSettings:
         """After which epochs, of so many, bases are chosen; none where they are given."""
         if self.choose_basis_epochs or not self.is_automatic:
             return self.choose_basis_epochs or ()
-        return (max(epochs // _EPOCHS_A_CHOICE, 1),)
+        if not self.budget:
+            return (1,)
+        last = min(epochs // _EPOCHS_A_CHOICE, (self.ramp_end_epoch or epochs) - 1)
+        return (max(last, 1),)
 
     def check_within(self, epochs: int) -> None:
         """Checks that the ramp and the choice of bases lie within a training of so many epochs.

@@ -415,13 +415,21 @@ def test_biases_that_are_no_float32_are_kept(tmp_path):
 class Twins(keras.Model):
     """Two layers of the same name."""
 
-    def __init__(self):
+    def __init__(self, units=(2, 3)):
         super().__init__(name="twins")
-        self.first = layers.Dense(2, name="same")
-        self.second = layers.Dense(3, name="same")
+        self.first, self.second = (layers.Dense(each, name="same") for each in units)
 
     def call(self, x):
         return self.second(self.first(x))
+
+
+def test_biases_of_the_same_name_are_quantised_both():
+    model = Twins((40, 50))
+    model(np.zeros((1, 4)))
+    randomise(model)
+    trained = [dataclasses.replace(kernel, step=STEP) for kernel in kernels_of(model)]
+    packed = packing.pack(model, trained)
+    assert [tensor.levels is not None for tensor in packed] == [True] * 4
 
 
 def test_variables_of_the_same_name_are_told_apart(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dwt_keras import (
     DWTCompression,
@@ -61,6 +62,54 @@ def test_every_epoch_shows_what_it_trained(mlp, data):
     model = mlp()
     model.fit(*data, callbacks=[watch, compression], epochs=8, batch_size=8, verbose=0)
     assert watch.changes[:-1] == (False,) * 7
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+@pytest.mark.parametrize("how", ["generator", "unbuilt", "several", "compiled", "eager"])
+def test_however_it_is_trained_epochs_end_with_what_a_file_holds(mlp, data, how):
+    model = (
+        mlp() if how != "unbuilt" else keras.Sequential([keras.layers.Flatten(), *mlp().layers[1:]])
+    )
+    model.compile(
+        keras.optimizers.SGD(0.1),
+        "sparse_categorical_crossentropy",
+        steps_per_execution=3 if how == "several" else 1,
+        jit_compile=how == "compiled",
+        run_eagerly=how == "eager",
+    )
+    compression, off = DWTCompression("haar", target_bytes=TARGET), []
+
+    class Look(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            for target in compression.targets:
+                levels = target.basis.decompose(target.read()) / (target.step or np.nan)
+                off.append(float(np.abs(levels - np.rint(levels)).max()))
+
+    x, y = data
+
+    def batches():
+        for begin in range(0, len(x), 8):
+            yield x[begin : begin + 8], y[begin : begin + 8]
+
+    def train(given, **options):
+        model.fit(
+            *given,
+            validation_data=data,
+            callbacks=[compression, Look()],
+            epochs=8,
+            verbose=0,
+            **options,
+        )
+
+    if how == "generator":
+        signature = (
+            tf.TensorSpec((None, *x.shape[1:]), x.dtype),
+            tf.TensorSpec((None,), y.dtype),
+        )
+        train([tf.data.Dataset.from_generator(batches, output_signature=signature)], shuffle=False)
+    else:
+        train(data, batch_size=8)
+    assert max(off[-4:]) < 1e-2
 
 
 def test_zeros_grow_along_the_ramp(mlp, data):
@@ -161,6 +210,19 @@ def test_a_diverged_training_is_named(mlp, data):
         fit(mlp(keras.optimizers.SGD(1e30)), data, DWTCompression("haar", target_bytes=TARGET))
 
 
+def test_a_diverged_kernel_is_named_although_it_shows_zeros(data):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, use_bias=False, activation="softmax", name="only"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(1e38), "sparse_categorical_crossentropy")
+    with pytest.raises(UserError, match=r"^only/kernel: has weights that are NaN or infinite"):
+        fit(model, data, DWTCompression("none", target_bytes=10 * TARGET))
+
+
 def test_one_training_cannot_search(mlp):
     with pytest.raises(ArgumentError, match=r"^max_accuracy_drop takes several trainings"):
         DWTCompression(max_accuracy_drop=0.01)
@@ -185,6 +247,31 @@ def test_a_training_that_ends_early_keeps_to_the_size(mlp, data, tmp_path):
 
         fit(model, data, compression, Stop(), epochs=12)
         assert save_compressed(model, tmp_path / "a", kernels=compression.targets) <= TARGET
+
+
+@pytest.mark.parametrize("choose", [None, (1, 7)])
+def test_a_training_that_ends_before_a_choice_of_bases_keeps_to_the_size(
+    mlp, data, choose, tmp_path
+):
+    model = mlp()
+    compression = DWTCompression("auto", target_bytes=TARGET, choose_basis_epochs=choose)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.kept = self.model.get_weights()
+            self.model.stop_training = epoch == (0 if choose is None else 5)
+
+    stop = Stop()
+    fit(model, data, compression, stop, epochs=40)
+    path = tmp_path / "a"
+    assert save_compressed(model, path, kernels=compression.targets) <= TARGET
+    shown = model.get_weights()
+    load_compressed_weights(path, model)
+    for old, new in zip(shown, model.get_weights(), strict=True):
+        np.testing.assert_allclose(old, new, atol=0.1)
+    # Little is left of so small a file, but that is what was trained.
+    before, after = (np.concatenate([w.ravel() for w in s]) for s in (stop.kept, shown))
+    assert np.corrcoef(before, after)[0, 1] > 0.5
 
 
 def test_averaged_weights_are_quantised_too(mlp, data, tmp_path):
