@@ -410,14 +410,21 @@ def test_a_second_training_chooses_anew(model, data, chosen_at):
     assert callback.targets[0].choice is not None
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(2, 1), (19, 1), (20, 2)])
-def test_by_default_bases_are_chosen_after_a_tenth_of_the_epochs(
-    model, data, chosen_at, epochs, expected
-):
-    trained = model()
-    moments = chosen_at(trained)
-    fit(trained, data, DWTCompression("auto", threshold=0.3), epochs=epochs)
-    assert moments == [expected * BATCHES]
+@pytest.mark.parametrize(
+    ("settings", "epochs", "expected"),
+    [
+        ({"threshold": 0.3}, 30, (1,)),
+        ({"target_bytes": 900}, 30, (3,)),
+        ({"target_bytes": 900}, 5, (1,)),
+        ({"target_bytes": 900, "ramp_end_epoch": 3}, 90, (2,)),
+        ({"target_bytes": 900, "choose_basis_epochs": (2, 5)}, 30, (2, 5)),
+        ({"target_bytes": 900, "wavelet": "haar"}, 30, ()),
+    ],
+    ids=str,
+)
+def test_when_bases_are_chosen(settings, epochs, expected):
+    found = CompressionSettings(**{"wavelet": "auto", **settings})
+    assert found.basis_epochs(epochs) == expected
 
 
 def test_a_choice_beyond_the_last_epoch_is_refused(model, data):
