@@ -82,7 +82,7 @@ REFUSED = [
     ],
     *[
         ("learning_rate", value, "must be a finite number, above 0")
-        for value in (0, 0.0, -1e-3, math.nan, math.inf, "1", None)
+        for value in (0, 0.0, -1e-3, math.nan, math.inf, "1")
     ],
     *[("seed", value, "must be a whole number, 0 or more") for value in (-1, 1.5, "0", None)],
     ("seed", 2**32, "must be below 2**32"),

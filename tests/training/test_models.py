@@ -108,6 +108,24 @@ def test_cnn_takes_the_smallest_images() -> None:
     assert model.get_layer("pool_2").output.shape == (None, 1, 1, 64)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "epochs", "first"),
+    [
+        ("constant", 1, 0.001),
+        ("cosine", 100, 0.001),  # 20,000 updates
+        ("cosine", 20, 0.001 * 3 ** (2 / 3)),  # 4,000
+        ("cosine", 1, 0.005),
+    ],
+)
+def test_without_a_learning_rate_few_updates_of_a_cosine_get_more(
+    schedule: str, epochs: int, first: float
+) -> None:
+    settings = TrainingSettings(epochs=epochs, batch_size=5, learning_rate_schedule=schedule)
+    model = models.build(settings, (8, 8, 1), 3)
+    models.compile_model(model, settings, 998)
+    assert float(model.optimizer.learning_rate) == pytest.approx(first)
+
+
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_compiles_and_learns(name: str) -> None:
     settings = TrainingSettings(model=name, learning_rate=0.0123, hidden_units=(16,))
