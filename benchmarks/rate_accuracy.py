@@ -284,6 +284,7 @@ def draw(network: str, found: dict[str, dict[str, Any]], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib import ticker
 
     figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
     for curve, rates in grouped(found).items():
@@ -304,6 +305,9 @@ def draw(network: str, found: dict[str, dict[str, Any]], path: Path) -> None:
     accuracies, sizes = zip(*BARS[network], strict=True)
     axes.plot(sizes, [100 * each for each in accuracies], "k+", ms=10, label="aimed at")
     axes.set(xscale="log", xlabel="bytes of the file", ylabel="test accuracy, %")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_title(f"Fashion-MNIST, {network}, {EPOCHS[network]} epochs, mean of the seeds")
     axes.legend()
     axes.grid(alpha=0.3, which="both")
