@@ -250,7 +250,7 @@ class DWTCompression(keras.callbacks.Callback):
         self.seconds += time.perf_counter() - started
 
     def _shrink_to_bytes(self, epochs_done: float) -> dict[kernels.Target, shrink.TargetReport]:
-        """At the end of an epoch: kernels show already what the epoch trained them to."""
+        """At the end of an epoch: kernels are already what the epoch trained them to."""
         if self._bytes is None:  # Bases are still to be chosen.
             shrink.check_finite(self._targets)
             rows = shrink.measure(self._targets).targets

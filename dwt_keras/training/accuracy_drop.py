@@ -18,7 +18,7 @@ from dwt_keras.settings import Settings
 from dwt_keras.training import control, data, fitting
 
 # The first size, as a share of the weights in float32.
-FIRST_SHARE = 0.02
+_FIRST_SHARE = 0.02
 # How many sizes are tried, unless two that enclose the goal come this close before.
 TRIALS = 4
 _CLOSE = 1.15
@@ -69,7 +69,7 @@ def first_and_least(settings: Settings, dataset: data.Dataset) -> tuple[int, int
     model = fitting.build(settings, dataset)
     found = targets.find(model, settings.compression).items
     least = byte_target.file_size(model, found).least()
-    return max(round(FIRST_SHARE * 4 * model.count_params()), least), least
+    return max(round(_FIRST_SHARE * 4 * model.count_params()), least), least
 
 
 def smallest(

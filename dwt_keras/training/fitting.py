@@ -15,7 +15,7 @@ from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.training import data, models
 
-EVALUATION_BATCH = 1000
+_EVALUATION_BATCH = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +121,7 @@ def fit_plainly(
 def validation(dataset: data.Dataset) -> Any:
     """The validation part in batches."""
     return data.pipeline(
-        dataset.validation_images, dataset.validation_labels, EVALUATION_BATCH, shuffle_seed=None
+        dataset.validation_images, dataset.validation_labels, _EVALUATION_BATCH, shuffle_seed=None
     )
 
 
@@ -133,7 +133,7 @@ def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:
 def test_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:
     """Loss and accuracy on the test part."""
     test = data.pipeline(
-        dataset.test_images, dataset.test_labels, EVALUATION_BATCH, shuffle_seed=None
+        dataset.test_images, dataset.test_labels, _EVALUATION_BATCH, shuffle_seed=None
     )
     scores: dict[str, float] = model.evaluate(test, verbose=0, return_dict=True)
     return scores

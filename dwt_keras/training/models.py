@@ -48,7 +48,7 @@ def compile_model(model: keras.Model, settings: TrainingSettings, samples: int) 
     if settings.learning_rate_schedule == "cosine":
         steps = settings.epochs * math.ceil(samples / settings.batch_size)
         if settings.learning_rate is None:
-            rate = default_cosine_rate(steps)
+            rate = _first_cosine_rate(steps)
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=rate),
@@ -57,7 +57,7 @@ def compile_model(model: keras.Model, settings: TrainingSettings, samples: int) 
     )
 
 
-def default_cosine_rate(steps: int) -> float:
+def _first_cosine_rate(steps: int) -> float:
     """Adam's first step size for a training of so many updates whose rate falls to zero.
 
     What is best for training for bytes grows as the updates get fewer: coefficients have as far to
