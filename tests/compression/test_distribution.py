@@ -20,7 +20,7 @@ import tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from dwt_keras import DWTCompression, checks
+from dwt_keras import DWTCompression, checks, save_compressed
 from dwt_keras.compression import shrink
 
 keras.utils.set_random_seed(0)
@@ -98,6 +98,21 @@ def trained(hold, **compile_options):
     }
 
 
+def for_bytes():
+    model = build(jit_compile=False)
+    compression = DWTCompression("db2", 2, target_bytes=400)
+    # Three batches an epoch: one less than kernels are quantised after.
+    model.fit(batches.take(3), epochs=6, callbacks=[compression], verbose=0, shuffle=False)
+    found = [(target, copies(target.variable)) for target in compression.targets]
+    levels = [t.basis.decompose(copy) / t.step for t, both in found for copy in both]
+    return {
+        "size": save_compressed(model, sys.argv[1] + ".dwtz", kernels=compression.targets),
+        "equal": all(np.array_equal(*both) for _, both in found),
+        "off": float(max(np.abs(each - np.rint(each)).max() for each in levels)),
+        "zeros": shrink.measure(compression.targets).zero_fraction,
+    }
+
+
 def refused(**compile_options):
     model = build(**compile_options)
     before = model.get_layer("hidden").kernel.numpy()
@@ -113,6 +128,7 @@ json.dump(
         "held": trained(True, jit_compile=False),
         "free": trained(False, jit_compile=False),
         "default": trained(True),
+        "for_bytes": for_bytes(),
         "steps_per_execution": refused(steps_per_execution=2, jit_compile=False),
         "jit_compile": refused(jit_compile=True),
     },
@@ -155,6 +171,14 @@ def test_the_support_is_held_on_every_replica(results):
     assert results["held"]["outside"] < 2e-6
     assert results["default"]["outside"] < 2e-6
     assert results["free"]["outside"] > 1e-2
+
+
+def test_both_replicas_are_trained_for_a_file_of_a_size(results):
+    found = results["for_bytes"]
+    assert found["equal"]
+    assert found["off"] < 1e-2
+    assert found["zeros"] > 0.1
+    assert 300 < found["size"] <= 400
 
 
 def test_keras_compiles_nothing_by_default(results):
