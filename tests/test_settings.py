@@ -48,6 +48,7 @@ REFUSED = [
     *[("layers", value, "must be regular expressions") for value in ("(", "conv,*", "a,[")],
     *[("layers", value, "must be text") for value in (["conv"], 3, True)],
     *[("hold_support", value, "must be true or false") for value in ("no", 0, 1)],
+    *[("scale_dropout", value, "must be true or false") for value in ("no", 0, 1)],
     *[("ramp", value, "must be one of constant, linear, cubic") for value in ("nope", "", 1)],
     *[
         ("ramp_begin_epoch", value, "must be a whole number, 0 or more")
@@ -115,6 +116,7 @@ OTHER = {
     "axes": "matrix",
     "layers": "conv,dense_[12]$",
     "hold_support": False,
+    "scale_dropout": True,
     "ramp": "linear",
     "ramp_begin_epoch": 2,
     "ramp_end_epoch": 5,
@@ -246,6 +248,7 @@ def test_a_budget_brings_its_own_defaults(budget):
     assert (compression.wavelet, compression.level) == ("auto", "auto")
     assert (compression.threshold_rule, compression.threshold) == ("bytes", None)
     assert (compression.hold_support, compression.ramp) == (True, "cubic")
+    assert compression.scale_dropout
     assert found.training.learning_rate_schedule == "cosine"
     assert Settings.from_flat({**budget, "wavelet": "haar"}).compression.level == 1
     constant = Settings.from_flat({**budget, "learning_rate_schedule": "constant"})
@@ -253,8 +256,9 @@ def test_a_budget_brings_its_own_defaults(budget):
     assert Settings.from_json(found.to_json()) == found
 
 
-def test_without_a_budget_the_learning_rate_is_constant():
+def test_without_a_budget_learning_rate_and_dropout_are_constant():
     assert Settings().training.learning_rate_schedule == "constant"
+    assert not Settings().compression.scale_dropout
 
 
 @pytest.mark.parametrize("budget", BUDGETS)

@@ -14,6 +14,7 @@ from dwt_keras.compression import (
     byte_target,
     choice,
     constraints,
+    dropout,
     schedule,
     shrink,
     states,
@@ -52,7 +53,8 @@ class DWTCompression(keras.callbacks.Callback):
     of that size at most. `EarlyStopping(restore_best_weights=True)` belongs before this callback
     then, with a `start_from_epoch` of 0.6 of the epochs or more: earlier weights are not quantised
     yet, and would be cut to the size without training. Let the learning rate fall to zero
-    (`keras.optimizers.schedules.CosineDecay`): much of what this gains comes from it.
+    (`keras.optimizers.schedules.CosineDecay`): much of what this gains comes from it. Dropout
+    layers drop less during the epochs as coefficients go (`scale_dropout=False` leaves them).
 
     **Optimizer slots** are never touched.
 
@@ -66,8 +68,8 @@ class DWTCompression(keras.callbacks.Callback):
         threshold: Magnitude or fraction, by rule; 0.05 by default.
         **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
             target_bytes, threshold_mode, threshold_rule, keep_approximation, axes, layers,
-            hold_support, ramp, ramp_begin_epoch, ramp_end_epoch, choose_basis_epochs,
-            apply_every_batches.
+            hold_support, scale_dropout, ramp, ramp_begin_epoch, ramp_end_epoch,
+            choose_basis_epochs, apply_every_batches.
 
     Attributes:
         settings: The settings, with defaults filled in.
@@ -107,6 +109,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._schedule = self._schedule_over(epochs=1)
         self._support: support.HeldSupport | None = None
         self._bytes: byte_target.ByteTarget | None = None
+        self._dropout: dropout.DropoutRates | None = None
         self._states = states.ShrunkStates()
         self._in_epoch = False
         self._epoch = 0
@@ -136,6 +139,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._states = states.ShrunkStates()
         self._rechosen = False
         self._bytes = None
+        self._dropout = None
         self._last = None
         self._schedule = self._schedule_over(epochs)
         self._batches_before = self._batch_count = self._chosen_epoch = 0
@@ -152,6 +156,8 @@ class DWTCompression(keras.callbacks.Callback):
             self._choose_support(epoch)
         if self._bytes is not None and self.params.get("steps"):
             self._bytes.expect(self.params["steps"])
+        if self._dropout is not None and self._last is not None:
+            self._dropout.scale(1.0 - self._last.zero_fraction)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not self._targets:
@@ -180,6 +186,8 @@ class DWTCompression(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._shrink_epoch()
+        if self._dropout is not None:
+            self._dropout.restore()
         self._in_epoch = False
         self._batches_before = self._batch_count
         if logs is not None and self._last is not None:
@@ -194,6 +202,8 @@ class DWTCompression(keras.callbacks.Callback):
             if constraints_of_training is not None:
                 constraints_of_training.detach()
         self._support = None
+        if self._dropout is not None:
+            self._dropout.end()
 
     def _find_targets(self) -> None:
         found = kernels.find(self.model, self.settings)
@@ -204,6 +214,8 @@ class DWTCompression(keras.callbacks.Callback):
             for note in notes:
                 print(note)
         self._targets = found.items
+        if self.settings.scale_dropout:
+            self._dropout = dropout.DropoutRates(self.model)
         if not self.settings.is_automatic:
             self._hold()
 

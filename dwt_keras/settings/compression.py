@@ -107,6 +107,12 @@ class CompressionSettings:
         "quantile and bytes, off for the others; with bytes they go on learning, and come back "
         "once they have grown).",
     )
+    scale_dropout: bool | None = setting(
+        None,
+        "Lessen the rates of dropout layers as coefficients go: by the square root of the share "
+        "that is kept (default: on with target_bytes or max_accuracy_drop, else off). A network "
+        "with few coefficients learns too little by heart to need it.",
+    )
     ramp: str | None = setting(
         None,
         "How the threshold grows over the epochs: constant, linear or cubic (default: cubic for "
@@ -286,7 +292,10 @@ class CompressionSettings:
             self._set("hold_support", ramped and not self.is_frame)
         if self.ramp is None:
             self._set("ramp", "cubic" if ramped else "constant")
+        if self.scale_dropout is None:
+            self._set("scale_dropout", self.budget is not None)
         checks.boolean("hold_support", self.hold_support)
+        checks.boolean("scale_dropout", self.scale_dropout)
         checks.choice("ramp", self.ramp, RAMPS)
         begin = checks.integer("ramp_begin_epoch", self.ramp_begin_epoch, least=0)
         if self.ramp_end_epoch is not None:
