@@ -47,9 +47,9 @@ _MARGIN = 4.0
 # What share of the whole kernel's cost a split must gain besides: weights that have hardly been
 # trained gain by every level.
 _SPLIT_SHARE = 0.015
-# And one below the first level, where the network will be trained through its coefficients: it gets
-# better with few levels, whatever they cost (docs/benchmarks.md).
-_TRAINED_SPLIT_SHARE = 0.06
+# And where the network will be trained through its coefficients, at the first level and below: it
+# gets better with few levels, and with none where little is gained (docs/benchmarks.md).
+_TRAINED_FIRST_SHARE, _TRAINED_SPLIT_SHARE = 0.04, 0.06
 
 # What each tap of a filter beyond two adds to the cost: of bases this close the shorter filter is
 # cheaper in every step of the training.
@@ -172,7 +172,9 @@ def _best_tree(
     for path in sorted(parts, key=len, reverse=True):
         together = sum(costs[part][0] for part in parts[path])
         alone_cost, spread = costs[path]
-        share = _TRAINED_SPLIT_SHARE if trained and path else _SPLIT_SHARE
+        share = _SPLIT_SHARE
+        if trained:
+            share = _TRAINED_SPLIT_SHARE if path else _TRAINED_FIRST_SHARE
         if together < alone_cost - max(_MARGIN * spread, share * whole):
             costs[path] = together, spread
             split.add(path)

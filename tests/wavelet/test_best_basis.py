@@ -222,6 +222,21 @@ def test_where_coefficients_are_trained_a_second_level_must_gain_more(share, lev
     assert trained.cost <= 1.1 * as_it_is.cost
 
 
+@pytest.mark.parametrize(("lines", "chosen"), [(12, "none"), (14, "haar")])
+def test_where_coefficients_are_trained_the_first_level_must_gain_more_too(lines, chosen):
+    """Pixels without neighbours, which haar spreads, and lines of pairs, which it gathers."""
+    rng = np.random.default_rng(0)
+    kernel = 3 * rng.normal(size=(64, 64, 64)) * (rng.random((64, 64, 64)) < 0.1)
+    kernel[:lines] += np.repeat(3 * rng.normal(size=(lines, 32, 64)), 2, axis=1)
+    plain = choose(kernel, axes=(1,), wavelets=[]).cost
+    as_it_is = choose(kernel, axes=(1,), wavelets=["haar"], level=1)
+    gain = 1 - as_it_is.cost / plain
+    assert as_it_is.basis.wavelet == "haar"
+    assert gain > 0.015
+    assert (gain > 0.04) == (chosen == "haar")
+    assert choose(kernel, axes=(1,), wavelets=["haar"], trained=True).basis.wavelet == chosen
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("shape", [(28, 28, 1, 32), (3, 3, 16, 32), (5, 5, 1, 6), (64, 64)])
 def test_white_noise_stays_as_it_is(shape, seed):
