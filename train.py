@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dwt_keras import checks, command_line
+from dwt_keras import checks, command_line, native
 from dwt_keras.settings import Settings, flat_fields
 
 
@@ -34,7 +34,7 @@ def train(settings: Settings) -> int:
     from dwt_keras.training import data, runs
 
     runs.check_save_dir(settings.training.save_dir)
-    with command_line.native_messages_hidden():  # keras.datasets loads TensorFlow.
+    with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)
     for note in settings.compression.notes:
         print(note)

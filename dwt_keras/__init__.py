@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         save_compressed,
     )
     from dwt_keras.compression.callback import DWTCompression
+    from dwt_keras.compression.folding import fold
     from dwt_keras.compression.holding import hold_support
     from dwt_keras.compression.targets import register_layer
 
@@ -25,6 +26,7 @@ __all__ = [
     "CodecError",
     "DWTCompression",
     "__version__",
+    "fold",
     "hold_support",
     "load_compressed",
     "load_compressed_weights",
@@ -38,6 +40,7 @@ _HOMES = {
     "load_compressed_weights": "dwt_keras.compression.artifact",
     "save_compressed": "dwt_keras.compression.artifact",
     "DWTCompression": "dwt_keras.compression.callback",
+    "fold": "dwt_keras.compression.folding",
     "hold_support": "dwt_keras.compression.holding",
     "register_layer": "dwt_keras.compression.targets",
 }

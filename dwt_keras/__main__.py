@@ -5,6 +5,7 @@
     python -m dwt_keras expand IN.dwtz FOLDER             the same, as a SavedModel
     python -m dwt_keras inspect FILE.dwtz                 what is in it, layer by layer
     python -m dwt_keras evaluate FILE --dataset=digits    its accuracy on a dataset
+    python -m dwt_keras benchmark RUN                     how fast a run's networks are
     python -m dwt_keras runs FOLDER                       all runs of train.py below a folder
 
 `python -m dwt_keras COMMAND --help` lists the flags of a command.
@@ -29,6 +30,7 @@ _COMMANDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "expand": (("IN.dwtz", "OUT"), settings.ExpandSettings),
     "inspect": (("FILE.dwtz",), settings.InspectSettings),
     "evaluate": (("FILE",), settings.EvaluateSettings),
+    "benchmark": (("RUN",), settings.BenchmarkSettings),
     "runs": (("FOLDER",), settings.RunsSettings),
 }
 

@@ -6,18 +6,16 @@ settings.json are the same word.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import tempfile
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field
 from typing import Any
 
 from absl import flags
 
-from dwt_keras import checks
+from dwt_keras import checks, native
 
 # TensorFlow's native log, whoever loads it; what goes wrong reaches Python as an exception.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -103,32 +101,9 @@ def usage(introduction: str, fields: Fields) -> str:
     return "\n".join(lines)
 
 
-@contextlib.contextmanager
-def native_messages_hidden() -> Iterator[None]:
-    """Keeps what TensorFlow's libraries say of themselves while they load off the terminal.
-
-    They write to the file descriptor before any log level counts. If loading fails, all is shown.
-    """
-    sys.stderr.flush()
-    shown = os.dup(2)
-    with tempfile.TemporaryFile() as hidden:
-        os.dup2(hidden.fileno(), 2)
-        try:
-            yield
-        except checks.UserError:
-            raise
-        except BaseException:
-            hidden.seek(0)
-            os.write(shown, hidden.read())
-            raise
-        finally:
-            os.dup2(shown, 2)
-            os.close(shown)
-
-
 def load_tensorflow() -> None:
     """Loads TensorFlow and Keras without a word from them."""
-    with native_messages_hidden():
+    with native.messages_hidden():
         import keras  # noqa: F401
         import tensorflow as tf
 

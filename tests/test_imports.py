@@ -9,13 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dwt_keras"
-EVERYONE = {"checks", "compiled", "files", "settings", "_version"}
+EVERYONE = {"checks", "compiled", "files", "native", "settings", "_version"}
 
 # Room -> the rooms it may import, besides itself and what everyone may.
 MAY_IMPORT = {
     "checks": set(),
     "compiled": set(),
     "files": set(),
+    "native": set(),
     "_version": set(),
     "settings": {"wavelet"},
     "wavelet": set(),
@@ -38,6 +39,7 @@ LIBRARIES = {
     "checks": set(),
     "compiled": {"numba"},
     "files": set(),
+    "native": set(),
     "settings": set(),
     "__init__": set(),
 }

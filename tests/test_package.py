@@ -17,6 +17,7 @@ PUBLIC = [
     "CodecError",
     "DWTCompression",
     "__version__",
+    "fold",
     "hold_support",
     "load_compressed",
     "load_compressed_weights",

@@ -14,8 +14,9 @@ from dwt_keras import settings
 from dwt_keras.checks import ArgumentError
 from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
 from dwt_keras.settings.coding import CodingSettings
+from dwt_keras.settings.export import ExportSettings
 
-GROUPS = [CompressionSettings, DataSettings, TrainingSettings, CodingSettings]
+GROUPS = [CompressionSettings, DataSettings, TrainingSettings, CodingSettings, ExportSettings]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [
@@ -48,6 +49,16 @@ REFUSED = [
     *[("layers", value, "must be regular expressions") for value in ("(", "conv,*", "a,[")],
     *[("layers", value, "must be text") for value in (["conv"], 3, True)],
     *[("hold_support", value, "must be true or false") for value in ("no", 0, 1)],
+    *[
+        ("structure", value, "must be one of coefficients, rows, columns")
+        for value in ("row", "", 1)
+    ],
+    *[
+        (name, value, "must be a whole number, 1 or more, or a share above 0, 1.0 at most")
+        for name in ("keep_rows", "keep_columns")
+        for value in ("", "a", "0", "-3", "0.0", "1.5", 0, 1.5, True, "(:3", "conv:", "dense:2,x")
+    ],
+    *[("export", value, "must be one of savedmodel, litert") for value in ("tflite", "", None)],
     *[("scale_dropout", value, "must be true or false") for value in ("no", 0, 1)],
     *[("ramp", value, "must be one of constant, linear, cubic") for value in ("nope", "", 1)],
     *[
@@ -135,6 +146,7 @@ OTHER = {
     "save_dir": "runs",
     "run_name": "first",
     "coding_accuracy_drop": 0.01,
+    "export": "litert",
 }
 
 
@@ -281,6 +293,67 @@ def test_what_a_budget_decides_is_not_given_beside_it(budget, name, value):
         CompressionSettings(**budget, **{name: value})
 
 
+@pytest.mark.parametrize("name", ["rows", "columns"])
+def test_what_remains_brings_its_own_defaults(name):
+    found = Settings.from_flat({f"keep_{name}": "0.125"})
+    compression = found.compression
+    assert (compression.structure, compression.threshold_rule) == (name, "structure")
+    assert (compression.wavelet, compression.level) == ("auto", "auto")
+    assert (compression.hold_support, compression.ramp) == (True, "cubic")
+    assert compression.scale_dropout
+    assert found.training.learning_rate_schedule == "cosine"
+    assert Settings.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("0.125", (("", 0.125),)),
+        ("98", (("", 98),)),
+        ("1", (("", 1),)),
+        ("1.0", (("", 1.0),)),
+        (98, (("", 98),)),
+        (0.5, (("", 0.5),)),
+        ("conv:0.5, dense_1$:3", (("conv", 0.5), ("dense_1$", 3))),
+        (None, ()),
+    ],
+)
+def test_how_many_rows_layers_keep(given, expected):
+    other = {"max_accuracy_drop": 0.1, "structure": "rows"} if given is None else {}
+    found = CompressionSettings(keep_rows=given, **other).kept
+    assert found == expected
+    assert [type(number) for _, number in found] == [type(number) for _, number in expected]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"structure": "rows"}, "structure rows needs keep_rows or max_accuracy_drop; none"),
+        ({"structure": "columns"}, "structure columns needs keep_columns or"),
+        ({"structure": "columns", "keep_rows": 3}, "keep_rows needs structure=rows; given 3"),
+        ({"structure": "coefficients", "keep_rows": 3}, "keep_rows needs structure=rows; given 3"),
+        ({"keep_rows": 3, "keep_columns": 4}, "keep_columns needs structure=columns; given 4"),
+        ({"threshold_rule": "structure"}, "threshold_rule structure needs keep_rows or"),
+        ({"keep_rows": 3, "axes": "matrix"}, "axes must not be given beside structure=rows"),
+        ({"keep_rows": 3, "threshold": 0.1}, "threshold must not be given beside structure=rows"),
+        ({"keep_rows": 3, "threshold_rule": "sure"}, "threshold_rule must not be given beside"),
+        ({"keep_rows": 3, "threshold_mode": "soft"}, "threshold_mode must not be given beside"),
+        ({"keep_rows": 3, "keep_approximation": True}, "keep_approximation must not be given"),
+        ({"keep_rows": 3, "hold_support": False}, "hold_support must not be given beside"),
+        (
+            {"keep_rows": 3, "target_bytes": 900},
+            "target_bytes must not be given beside structure=rows",
+        ),
+        ({"keep_rows": 3, "max_accuracy_drop": 0.1}, "keep_rows must not be given beside max_acc"),
+        ({"structure": "rows", "max_accuracy_drop": 1.5}, "max_accuracy_drop must be a finite"),
+        ({"keep_rows": 3, "wavelet": "morl"}, "wavelet must be a discrete one beside keep_rows"),
+    ],
+)
+def test_what_does_not_go_with_rows_and_columns_is_refused(given, message):
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        CompressionSettings(**given)
+
+
 def test_a_budget_leaves_epochs_to_train_quantised():
     for late in ({"ramp_end_epoch": 8}, {"ramp_begin_epoch": 7}):
         (name,) = late
@@ -424,8 +497,9 @@ def test_notes_do_not_set_settings_apart():
 
 def test_flat_gives_every_value_back():
     # Which exclude the threshold.
-    budgets = dict.fromkeys(("target_bytes", "max_accuracy_drop"))
-    assert Settings.from_flat(OTHER).flat() == {**OTHER, **budgets}
+    others = dict.fromkeys(("target_bytes", "max_accuracy_drop", "keep_rows", "keep_columns"))
+    others["structure"] = "coefficients"
+    assert Settings.from_flat(OTHER).flat() == {**OTHER, **others}
     assert list(Settings().flat()) == list(settings.flat_fields())
 
 

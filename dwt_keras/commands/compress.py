@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dwt_keras import command_line
+from dwt_keras import command_line, native
 from dwt_keras.commands import networks
 from dwt_keras.settings import DataSettings
 from dwt_keras.settings.commands import CompressSettings
@@ -33,7 +33,7 @@ def run(source: str, target: str, settings: CompressSettings) -> None:
     if settings.dataset is not None:
         from dwt_keras.training import data
 
-        with command_line.native_messages_hidden():  # keras.datasets loads TensorFlow.
+        with native.messages_hidden():  # keras.datasets loads TensorFlow.
             dataset = data.load(DataSettings(settings.dataset, settings.data_dir))
 
     command_line.load_tensorflow()

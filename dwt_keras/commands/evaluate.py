@@ -5,7 +5,7 @@ FILE is a compact file (.dwtz), a Keras archive (.keras) or the folder of a Save
 
 from __future__ import annotations
 
-from dwt_keras import command_line
+from dwt_keras import command_line, native
 from dwt_keras.commands import networks
 from dwt_keras.settings import DataSettings
 from dwt_keras.settings.commands import EvaluateSettings
@@ -24,7 +24,7 @@ def run(source: str, settings: EvaluateSettings) -> None:
     from dwt_keras.training import data
 
     networks.check_network(source, settings.trusted)
-    with command_line.native_messages_hidden():  # keras.datasets loads TensorFlow.
+    with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(DataSettings(str(settings.dataset), settings.data_dir))
     command_line.load_tensorflow()
     accuracy, loss = networks.score(networks.load(source, settings.trusted), dataset)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-COMPACT, ARCHIVE = ".dwtz", ".keras"
+COMPACT, ARCHIVE, LITERT = ".dwtz", ".keras", ".tflite"
 _BATCH = 1000
 
 
@@ -120,14 +120,16 @@ def check_network(path: str, trusted: bool) -> None:
     """
     if (Path(path) / "saved_model.pb").is_file():
         return
+    if Path(path).suffix == LITERT and Path(path).is_file():
+        return
     if Path(path).suffix == ARCHIVE:
         check_archive(path)
     elif Path(path).is_file():
         open_compact(path, trusted)
     else:
         raise checks.UserError(
-            f"{path}: must be a {COMPACT} or {ARCHIVE} file, or the folder of a SavedModel "
-            "(serving/1 of a run)"
+            f"{path}: must be a {COMPACT}, {ARCHIVE} or {LITERT} file, or the folder of a "
+            "SavedModel (serving/1 of a run)"
         )
 
 
@@ -139,6 +141,8 @@ def load(path: str, trusted: bool) -> Network:
     """
     if Path(path).is_dir():
         return _saved_model(path)
+    if Path(path).suffix == LITERT:
+        return _litert(path)
     model = load_archive(path) if Path(path).suffix == ARCHIVE else load_compact(path, trusted)
     return of_model(model, path)
 
@@ -232,6 +236,19 @@ def _saved_model(path: str) -> Network:
     # The signature holds on to the variables by way of the object that was loaded.
     predict.loaded = loaded  # type: ignore[attr-defined]
     return Network(path, tuple(spec.shape[1:]), predict)
+
+
+def _litert(path: str) -> Network:
+    from dwt_keras.training import litert
+
+    interpreter = litert.Interpreter(Path(path))
+
+    def predict(images: Array) -> Array:
+        return np.concatenate(
+            [interpreter(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
+        )
+
+    return Network(path, interpreter.input_shape, predict)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,13 +15,16 @@ from dwt_keras.compression import (
     choice,
     constraints,
     dropout,
+    inputs,
+    rows,
     schedule,
     shrink,
     states,
     support,
 )
 from dwt_keras.compression import targets as kernels
-from dwt_keras.settings import CompressionSettings
+from dwt_keras.settings import CompressionSettings, ramps
+from dwt_keras.settings.structure import COLUMNS, ROWS
 
 
 class DWTCompression(keras.callbacks.Callback):
@@ -66,10 +69,12 @@ class DWTCompression(keras.callbacks.Callback):
             target_bytes to "auto".
         level: Decomposition level, "max" or "auto". Defaults to 1, with wavelet "auto" to "auto".
         threshold: Magnitude or fraction, by rule; 0.05 by default.
+        samples: Some inputs of the model, of shape (samples, ...), a thousand say: with `keep_rows`
+            they tell how much what multiplies a row varies. Without them it is taken as equal.
         **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
-            target_bytes, threshold_mode, threshold_rule, keep_approximation, axes, layers,
-            hold_support, scale_dropout, ramp, ramp_begin_epoch, ramp_end_epoch,
-            choose_basis_epochs, apply_every_batches.
+            target_bytes, keep_rows, keep_columns, structure, threshold_mode, threshold_rule,
+            keep_approximation, axes, layers, hold_support, scale_dropout, ramp,
+            ramp_begin_epoch, ramp_end_epoch, choose_basis_epochs, apply_every_batches.
 
     Attributes:
         settings: The settings, with defaults filled in.
@@ -90,6 +95,8 @@ class DWTCompression(keras.callbacks.Callback):
         wavelet: str | None = None,
         level: int | str | None = None,
         threshold: float | None = None,
+        *,
+        samples: Any = None,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -102,6 +109,8 @@ class DWTCompression(keras.callbacks.Callback):
                 "takes several trainings, so that train.py has it and one training does not: give "
                 f"target_bytes; given {self.settings.max_accuracy_drop!r}",
             )
+        self._samples = samples
+        self._inputs: inputs.Inputs | None = None
         self._targets: tuple[kernels.Target, ...] = ()
         self._rechosen = False
         self._last: shrink.Report | None = None
@@ -131,9 +140,9 @@ class DWTCompression(keras.callbacks.Callback):
         return self._states.as_they_were(self._targets)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        _refuse_what_keras_cannot(self.model)
+        constraints.refuse_what_keras_cannot(self.model)
         epochs = self.params.get("epochs") or 1
-        self.settings.check_within(epochs)
+        ramps.check_within(self.settings, epochs)
         self._epochs = epochs
         self._targets = ()
         self._states = states.ShrunkStates()
@@ -208,12 +217,16 @@ class DWTCompression(keras.callbacks.Callback):
     def _find_targets(self) -> None:
         found = kernels.find(self.model, self.settings)
         notes = [*self.settings.notes, *found.notes]
+        self._targets = found.items
+        if self.settings.is_structured:
+            self._targets = rows.eligible(self.model, found.items, self.settings)
+            samples = self._samples if self.settings.structure == ROWS else None
+            self._inputs = inputs.Inputs(self.model, self._targets, samples)
         if self.settings.target_bytes is not None:
             notes += byte_target.check(self.model, found.items, self.settings.target_bytes)
         if self.params.get("verbose", 1):
             for note in notes:
                 print(note)
-        self._targets = found.items
         if self.settings.scale_dropout:
             self._dropout = dropout.DropoutRates(self.model)
         if not self.settings.is_automatic:
@@ -227,7 +240,10 @@ class DWTCompression(keras.callbacks.Callback):
             )
             self._bytes.attach()
         elif self.settings.hold_support:
-            self._support = support.HeldSupport(self.model, self._targets, self.params)
+            held = self._targets
+            if self.settings.structure == COLUMNS:
+                held += rows.biases(held)
+            self._support = support.HeldSupport(self.model, held, self.params)
             self._support.attach()
 
     def _shrink_epoch(self) -> None:
@@ -253,6 +269,9 @@ class DWTCompression(keras.callbacks.Callback):
                 factor = 0.0
         if self.settings.target_bytes is not None:
             reports = self._shrink_to_bytes(epochs_done)
+        elif self._inputs is not None:
+            given = self._inputs.read()
+            reports = rows.shrink_to(self._targets, self.settings, factor, self._support, given)
         else:
             reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
         # Before bases are chosen there is no state to come back to.
@@ -295,6 +314,9 @@ class DWTCompression(keras.callbacks.Callback):
             self._shrink(self._epochs, final=True)
             if self._size > self.settings.target_bytes:
                 print(f"target_bytes could not be kept: the file has {self._size} bytes")
+        elif self.settings.is_structured:
+            # Likewise; cutting once more what was cut already changes nothing.
+            self._shrink(self._epochs, final=True)
         elif overwritten:
             self._shrink(self._epoch + 1, overwritten, final=True)
 
@@ -316,7 +338,10 @@ class DWTCompression(keras.callbacks.Callback):
                 self._bytes.detach()
             before = tuple(dataclasses.replace(target, step=None) for target in self._targets)
             held = self._support
-            self._targets = choice.choose_bases(before, self.settings, held)
+            if self._inputs is not None:
+                self._targets = rows.choose_bases(before, self.settings, self._inputs.read())
+            else:
+                self._targets = choice.choose_bases(before, self.settings, held)
             self._hold()
             if held is not None and self._support is not None:
                 self._support.take_over(held, before)
@@ -328,20 +353,4 @@ class DWTCompression(keras.callbacks.Callback):
             self.settings.ramp_end_epoch,
             epochs,
             quantised=self.settings.target_bytes is not None,
-        )
-
-
-def _refuse_what_keras_cannot(model: Any) -> None:
-    replicas = model.distribute_strategy.num_replicas_in_sync
-    if replicas < 2:
-        return
-    if model.steps_per_execution > 1:
-        raise checks.UserError(
-            f"steps_per_execution={model.steps_per_execution} does not work in Keras with "
-            f"{replicas} replicas: use 1"
-        )
-    if model.jit_compile:
-        raise checks.UserError(
-            f"jit_compile does not work in Keras with {replicas} replicas: "
-            "compile with jit_compile=False"
         )

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import tensorflow as tf
 
+from dwt_keras import checks
 from dwt_keras.compression.projection import Projection
 from dwt_keras.compression.targets import Target
 from dwt_keras.wavelet.basis import Basis
@@ -118,6 +119,27 @@ def release(model: Any, training: object) -> None:
         holder.detach()
     if left:
         _retrace(model)
+
+
+def refuse_what_keras_cannot(model: Any) -> None:
+    """Checks that Keras can train a model as it is compiled.
+
+    Raises:
+        UserError: If it has several replicas, and what does not work with those.
+    """
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas < 2:
+        return
+    if model.steps_per_execution > 1:
+        raise checks.UserError(
+            f"steps_per_execution={model.steps_per_execution} does not work in Keras with "
+            f"{replicas} replicas: use 1"
+        )
+    if model.jit_compile:
+        raise checks.UserError(
+            f"jit_compile does not work in Keras with {replicas} replicas: "
+            "compile with jit_compile=False"
+        )
 
 
 def _retrace(model: Any) -> None:

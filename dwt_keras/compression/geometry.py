@@ -18,7 +18,7 @@ from keras import layers
 _MOST_CHANNELS = 4
 
 # Layers that keep every value's place, whatever they do to the value.
-_PLACE_KEEPING = (
+PLACE_KEEPING = (
     layers.Activation,
     layers.ActivityRegularization,
     layers.AlphaDropout,
@@ -102,7 +102,7 @@ def _feature_map(tensor: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         if isinstance(operation, (layers.Flatten, layers.Reshape)):
             if len(source.shape) > 2:
                 break
-        elif not isinstance(operation, _PLACE_KEEPING):
+        elif not isinstance(operation, PLACE_KEEPING):
             return None
         tensor = source
     sizes = tuple(source.shape[1:])
@@ -128,7 +128,7 @@ def _spatial_axes(tensor: Any, assume_channels_first: bool) -> tuple[int, ...]:
     while True:
         operation, source = _origin(tensor)
         data_format = getattr(operation, "data_format", None)
-        if data_format or source is None or not isinstance(operation, _PLACE_KEEPING):
+        if data_format or source is None or not isinstance(operation, PLACE_KEEPING):
             break
         tensor = source
     given_as_is = isinstance(operation, (layers.InputLayer, layers.Reshape))

@@ -67,6 +67,7 @@ class Target:
         choice: How the basis was chosen, where it was.
         step: The quantisation step that its coefficients are whole multiples of, where they have
             been trained to be.
+        layer: The layer; what looks at weights alone can do without.
     """
 
     layer_path: str
@@ -77,6 +78,7 @@ class Target:
     note: str = ""
     choice: best_basis.Choice | None = None
     step: float | None = None
+    layer: Any = None
 
     @property
     def path(self) -> str:
@@ -171,12 +173,15 @@ def find(model: Any, settings: CompressionSettings, *, frozen: bool = False) -> 
         read(layer, shape) for (_, layer, _, read), shape in zip(found, shapes, strict=True)
     ]
     notes = list(_geometry_notes(found, geometries, settings))
-    if settings.axes == "matrix" or not _any_axes(geometries):
+    # Rows and columns are of inputs and units as they are.
+    as_matrices = not settings.is_structured and not _any_axes(geometries)
+    if settings.axes == "matrix" or as_matrices:
         geometries = [geometry.matrix(shape) for shape in shapes]
     items = []
     for (path, layer, name, _), read in zip(found, geometries, strict=True):
         kernel_basis, note = _basis(settings, read)
-        items.append(Target(path, name, getattr(layer, name), read.axes, kernel_basis, note))
+        variable, axes = getattr(layer, name), read.axes
+        items.append(Target(path, name, variable, axes, kernel_basis, note, layer=layer))
     notes.extend(f"{item.path}: {item.note}" for item in items if item.note)
     return Targets(tuple(items), tuple(notes))
 
@@ -240,16 +245,16 @@ def _refuse_quantised(found: list[_Kernel]) -> None:
 
 def _narrowed(found: list[_Kernel], patterns: Sequence[str]) -> list[_Kernel]:
     paths = dict.fromkeys(kernel[0] for kernel in found)
-    misses = [p for p in patterns if not any(_matches(p, path) for path in paths)]
+    misses = [p for p in patterns if not any(matches(p, path) for path in paths)]
     if misses:
         raise checks.ArgumentError(
             "layers",
             f"must match layers with kernels ({', '.join(paths)}); no match: {', '.join(misses)}",
         )
-    return [kernel for kernel in found if any(_matches(p, kernel[0]) for p in patterns)]
+    return [kernel for kernel in found if any(matches(p, kernel[0]) for p in patterns)]
 
 
-def _matches(pattern: str, path: str) -> bool:
+def matches(pattern: str, path: str) -> bool:
     """Whether a path matches, with or without the numbers of equally named layers."""
     return any(re.search(pattern, form) for form in (path, re.sub(r"#\d+", "", path)))
 
@@ -271,7 +276,7 @@ def _geometry_notes(
             f"{', '.join(untraced)}: not part of a Functional or Sequential graph, so whether "
             "the input was flattened is not known"
         )
-    if not _any_axes(geometries):
+    if not settings.is_structured and not _any_axes(geometries):
         yield (
             "no kernel of this model has an axis with geometry: "
             f"{settings.wavelet} is applied to the kernels as matrices (axes=matrix)"

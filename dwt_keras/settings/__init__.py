@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
+from dwt_keras.settings import ramps
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
+from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.training import TrainingSettings
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that one run is told, in four groups with names of their own.
+    """Everything that one run is told, in groups with names of their own.
 
     Raises:
         ArgumentError: On a field that is out of range for another group's.
@@ -31,13 +33,21 @@ class Settings:
     data: DataSettings = dataclasses.field(default_factory=DataSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
+    export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
 
     def __post_init__(self) -> None:
-        self.compression.check_within(self.training.epochs)
+        ramps.check_within(self.compression, self.training.epochs)
+        coding, allowed = self.coding.coding_accuracy_drop, self.compression.max_accuracy_drop
+        if self.compression.is_structured and allowed is not None and coding >= allowed:
+            raise checks.ArgumentError(
+                "coding_accuracy_drop",
+                f"must be below max_accuracy_drop, {allowed:g}, of which it is a part; given "
+                f"{coding:g}",
+            )
         if self.training.learning_rate_schedule is None:
+            falls = self.compression.budget or self.compression.is_structured
             training = dataclasses.replace(
-                self.training,
-                learning_rate_schedule="cosine" if self.compression.budget else "constant",
+                self.training, learning_rate_schedule="cosine" if falls else "constant"
             )
             object.__setattr__(self, "training", training)
 
@@ -81,6 +91,7 @@ _GROUPS: dict[str, Any] = {
     "data": DataSettings,
     "training": TrainingSettings,
     "coding": CodingSettings,
+    "export": ExportSettings,
 }
 
 

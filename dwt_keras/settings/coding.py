@@ -20,7 +20,8 @@ class CodingSettings:
         0.002,
         "Validation accuracy that quantising the weights may cost, as a fraction: model.dwtz is "
         "made as small as that allows. Raising it makes the file smaller; 0 allows no loss. With "
-        "target_bytes or max_accuracy_drop the steps are those of the training instead.",
+        "target_bytes, or max_accuracy_drop but for rows or columns, the steps are those of the "
+        "training instead.",
     )
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from dwt_keras import checks
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DATASETS
-from dwt_keras.settings.fields import setting
+from dwt_keras.settings.fields import setting, whole_numbers
 
 DEFAULT_DISTORTION = 1e-3
 SORT_KEYS = ("folder", "accuracy", "bytes")
@@ -136,6 +136,29 @@ class EvaluateSettings:
         if self.dataset is None:
             raise checks.ArgumentError("dataset", f"must be given: one of {', '.join(DATASETS)}")
         _set(self, "data_dir", _check_data(self.dataset, self.data_dir))
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """How `benchmark` measures the networks of a run.
+
+    Raises:
+        ArgumentError: On the first field that is out of range.
+    """
+
+    batch_sizes: tuple[int, ...] = setting((1, 8, 32), "Samples in a batch, comma-separated.")
+    seconds: float = setting(
+        2.0, "How long each network is called with each batch size. Raising it steadies figures."
+    )
+    data_dir: str | None = setting(
+        None, _DATA_DIR + " Needed where the run's own is not there any more."
+    )
+
+    def __post_init__(self) -> None:
+        _set(self, "batch_sizes", whole_numbers("batch_sizes", self.batch_sizes))
+        checks.real("seconds", self.seconds, above=0.0)
+        if self.data_dir is not None:
+            _set(self, "data_dir", os.path.expanduser(checks.text("data_dir", self.data_dir)))
 
 
 @dataclass(frozen=True)

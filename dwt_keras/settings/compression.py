@@ -9,14 +9,15 @@ from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import budget as budgets
+from dwt_keras.settings import ramps, structure
 from dwt_keras.settings.fields import setting, whole_numbers
+from dwt_keras.settings.structure import Kept
 
 AXES = ("auto", "matrix")
 MODES = ("hard", "soft", "garrote", "firm")
 GIVEN_RULES = ("absolute", "relative", "quantile")
 DATA_DRIVEN_RULES = ("universal", "bayes", "sure")
-RULES = (*GIVEN_RULES, *DATA_DRIVEN_RULES, budgets.BYTES)
-RAMPS = ("constant", "linear", "cubic")
+RULES = (*GIVEN_RULES, *DATA_DRIVEN_RULES, budgets.BYTES, structure.RULE)
 AUTO = "auto"
 DEFAULT_THRESHOLD = 0.05
 # In a training for bytes bases are chosen once a tenth of it is over.
@@ -85,8 +86,24 @@ class CompressionSettings:
         "kernel's largest magnitude; quantile as the fraction of coefficients to zero over all "
         "layers together; universal, bayes (BayesShrink) and sure (SureShrink) estimate it from "
         "each kernel's noise, the last two for each subband of its own; these three spare the "
-        "approximation; bytes goes with target_bytes and max_accuracy_drop (default: bytes with "
-        "one of them, else absolute).",
+        "approximation; bytes goes with target_bytes and max_accuracy_drop, structure with rows "
+        "and columns (default: what goes with what is given, else absolute).",
+    )
+    structure: str = setting(
+        None,
+        "What goes as a whole: coefficients one by one; rows, each of which multiplies one input, "
+        "one coefficient of the inputs or one input channel of a convolution, so that it need not "
+        "be computed; or columns, which make a unit or filter (default: coefficients, or what "
+        "keep_rows or keep_columns say).",
+    )
+    keep_rows: str | float | None = setting(
+        None,
+        "How many rows remain in each kernel, in place of a threshold: a whole number, or a share "
+        "below 1; or by layer path, PATTERN:NUMBER, comma-separated (dense_1:98,conv:0.5), others "
+        "whole. Lowering it makes inference faster and costs accuracy.",
+    )
+    keep_columns: str | float | None = setting(
+        None, "How many columns remain in each kernel, likewise; of the outputs all do."
     )
     keep_approximation: bool = setting(
         False, "Spare the approximation coefficients: threshold details only."
@@ -104,19 +121,20 @@ class CompressionSettings:
     hold_support: bool | None = setting(
         None,
         "Keep zeroed coefficients at zero after every optimizer step (default: on for the rules "
-        "quantile and bytes, off for the others; with bytes they go on learning, and come back "
-        "once they have grown).",
+        "quantile, bytes and structure, off for the others; with bytes they go on learning, and "
+        "come back once they have grown).",
     )
     scale_dropout: bool | None = setting(
         None,
         "Lessen the rates of dropout layers as coefficients go: by the square root of the share "
-        "that is kept (default: on with target_bytes or max_accuracy_drop, else off). A network "
+        "that is kept (default: on with target_bytes, max_accuracy_drop, keep_rows or "
+        "keep_columns, else off). A network "
         "with few coefficients learns too little by heart to need it.",
     )
     ramp: str | None = setting(
         None,
         "How the threshold grows over the epochs: constant, linear or cubic (default: cubic for "
-        "the rules quantile and bytes, constant for the others).",
+        "the rules quantile, bytes and structure, constant for the others).",
     )
     ramp_begin_epoch: int = setting(0, "Epochs to train before the threshold starts.")
     ramp_end_epoch: int | None = setting(
@@ -159,7 +177,7 @@ class CompressionSettings:
             checks.integer("apply_every_batches", self.apply_every_batches, least=1)
         # The wavelet last, with what depends on it: only this needs PyWavelets (0.3 s).
         self._check_wavelet()
-        self._check_ramp()
+        ramps.fill_in(self)
 
     @property
     def is_automatic(self) -> bool:
@@ -192,40 +210,16 @@ class CompressionSettings:
         last = min(epochs // _EPOCHS_A_CHOICE, (self.ramp_end_epoch or epochs) - 1)
         return (max(last, 1),)
 
-    def check_within(self, epochs: int) -> None:
-        """Checks that the ramp and the choice of bases lie within a training of so many epochs.
-
-        Raises:
-            ArgumentError: If it does not, so that the full threshold would never be reached.
-        """
-        begin, end = self.ramp_begin_epoch, self.ramp_end_epoch
-        if begin >= epochs:
-            raise checks.ArgumentError(
-                "ramp_begin_epoch", f"must lie before the last epoch, {epochs}; given {begin}"
-            )
-        if end is not None and end > epochs:
-            raise checks.ArgumentError(
-                "ramp_end_epoch", f"must not lie beyond the last epoch, {epochs}; given {end}"
-            )
-        if self.budget and epochs > 1 and (end or begin + 1) >= epochs:
-            name, value = ("ramp_begin_epoch", begin) if end is None else ("ramp_end_epoch", end)
-            raise checks.ArgumentError(
-                name,
-                f"must leave epochs of {epochs} to train quantised, with {self.budget}; given "
-                f"{value}",
-            )
-        chosen = max(self.choose_basis_epochs or (0,))
-        if chosen > epochs:
-            raise checks.ArgumentError(
-                "choose_basis_epochs",
-                f"must not lie beyond the last epoch, {epochs}; given {chosen}",
-            )
-
     def _check_threshold(self) -> None:
         checks.choice("threshold_mode", self.threshold_mode, MODES)
+        structure.fill_in(self)
         if self.threshold_rule is None:
-            self._set("threshold_rule", budgets.BYTES if self.budget else GIVEN_RULES[0])
+            default = budgets.BYTES if self.budget else GIVEN_RULES[0]
+            self._set("threshold_rule", structure.RULE if self.is_structured else default)
         rule = checks.choice("threshold_rule", self.threshold_rule, RULES)
+        if rule == structure.RULE or self.is_structured:
+            structure.check(self)
+            return
         if rule == budgets.BYTES or self.budget:
             budgets.check(self)
             return
@@ -242,6 +236,17 @@ class CompressionSettings:
         self._set("threshold", checks.real("threshold", threshold, least=0.0, below=below))
 
     @property
+    def is_structured(self) -> bool:
+        """Whether rows or columns go as a whole."""
+        return self.structure != structure.COEFFICIENTS
+
+    @property
+    def kept(self) -> Kept:
+        """How many rows or columns remain: patterns of layer paths, with a count or a share."""
+        given = self.keep_rows if self.structure == structure.ROWS else self.keep_columns
+        return () if given is None else structure.parse(f"keep_{self.structure}", given)
+
+    @property
     def budget(self) -> str | None:
         """The name of the field that takes the place of a threshold, if one does."""
         return budgets.given(self)
@@ -250,7 +255,7 @@ class CompressionSettings:
         from dwt_keras.wavelet import families
 
         if self.wavelet is None:
-            self._set("wavelet", AUTO if self.budget else "haar")
+            self._set("wavelet", AUTO if self.budget or self.is_structured else "haar")
         automatic = isinstance(self.wavelet, str) and self.wavelet.strip().lower() == AUTO
         resolved = families.Resolved(AUTO, "") if automatic else families.resolve(self.wavelet)
         self._set("wavelet", resolved.name)
@@ -273,37 +278,6 @@ class CompressionSettings:
                 f"given {','.join(map(str, epochs))}",
             )
         self._set("choose_basis_epochs", tuple(sorted(set(epochs))))
-
-    def _check_ramp(self) -> None:
-        ramped = self.threshold_rule in ("quantile", budgets.BYTES)
-        if self.budget and self.is_frame:
-            raise checks.ArgumentError(
-                "wavelet",
-                f"must be a discrete one beside {self.budget}; the coefficients of "
-                f"{self.wavelet} are more than the weights",
-            )
-        if self.hold_support and self.is_frame:
-            raise checks.ArgumentError(
-                "hold_support",
-                f"needs a basis; the coefficients of the continuous wavelet {self.wavelet} are "
-                "redundant, so that zeros among them do not stay",
-            )
-        if self.hold_support is None:
-            self._set("hold_support", ramped and not self.is_frame)
-        if self.ramp is None:
-            self._set("ramp", "cubic" if ramped else "constant")
-        if self.scale_dropout is None:
-            self._set("scale_dropout", self.budget is not None)
-        checks.boolean("hold_support", self.hold_support)
-        checks.boolean("scale_dropout", self.scale_dropout)
-        checks.choice("ramp", self.ramp, RAMPS)
-        begin = checks.integer("ramp_begin_epoch", self.ramp_begin_epoch, least=0)
-        if self.ramp_end_epoch is not None:
-            if self.ramp == "constant":
-                raise checks.ArgumentError(
-                    "ramp_end_epoch", "needs ramp=linear or cubic; the ramp is constant"
-                )
-            checks.integer("ramp_end_epoch", self.ramp_end_epoch, least=begin + 1)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

@@ -1,14 +1,15 @@
-"""The smallest file that keeps to a loss of accuracy, found by training for several sizes.
+"""The smallest network that keeps to a loss of accuracy, found by training for several sizes.
 
-Accuracy grows about linearly with the logarithm of the size, so that the next size to try follows
-from those tried. Each trial is a whole training of its own, as the accuracy that a size allows is
-known only at its end.
+A size is the bytes of the file, or how many rows or columns remain, in ten thousandths. Accuracy
+grows about linearly with its logarithm, so that the next size to try follows from those tried. Each
+trial is a whole training of its own, as the accuracy that a size allows is known only at its end.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from dwt_keras.compression import byte_target, packing, targets
 from dwt_keras.settings import Settings
 from dwt_keras.training import control, data, fitting
 
-# The first size, as a share of the weights in float32.
-_FIRST_SHARE = 0.02
+# The first size, as a share of the weights in float32, and of the rows or columns; the least of
+# those.
+_FIRST_SHARE, _FIRST_KEPT, _LEAST_KEPT = 0.02, 0.25, 0.001
+WHOLE = 10_000
 # How many sizes are tried, unless two that enclose the goal come this close before.
 TRIALS = 4
 _CLOSE = 1.15
@@ -35,11 +38,11 @@ class Trial:
     """A size and the accuracy that it allowed.
 
     Attributes:
-        target_bytes: The size that was trained for.
+        size: What was trained for.
         validation_accuracy: What the network then reached, 0 to 1.
     """
 
-    target_bytes: int
+    size: int
     validation_accuracy: float
 
 
@@ -56,16 +59,25 @@ class Found:
     record: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def with_target(settings: Settings, target_bytes: int) -> Settings:
+def with_target(settings: Settings, size: int) -> Settings:
     """The same settings for a size in the place of the allowed loss."""
-    compression = dataclasses.replace(
-        settings.compression, max_accuracy_drop=None, target_bytes=target_bytes
-    )
+    name, value = _field(settings, size)
+    changes: dict[str, Any] = {"max_accuracy_drop": None, name: value}
+    compression = dataclasses.replace(settings.compression, **changes)
     return dataclasses.replace(settings, compression=compression)
 
 
+def _field(settings: Settings, size: int) -> tuple[str, Any]:
+    """The setting that stands for a size, and its value."""
+    if settings.compression.is_structured:
+        return f"keep_{settings.compression.structure}", size / WHOLE
+    return "target_bytes", size
+
+
 def first_and_least(settings: Settings, dataset: data.Dataset) -> tuple[int, int]:
-    """The size that is tried first, and that below which there is no file, in bytes."""
+    """The size that is tried first, and that below which none is."""
+    if settings.compression.is_structured:
+        return round(_FIRST_KEPT * WHOLE), round(_LEAST_KEPT * WHOLE)
     model = fitting.build(settings, dataset)
     found = targets.find(model, settings.compression).items
     least = byte_target.file_size(model, found).least()
@@ -81,8 +93,8 @@ def smallest(
         settings: What to do; the loss counts from the validation accuracy of the dense control.
         dataset: The data.
         folder: Gets history.csv and event files of each trial, in a folder of its own.
-        first: The size to try first, in bytes.
-        least: The smallest size there is, in bytes.
+        first: The size to try first.
+        least: The smallest size there is.
 
     Returns:
         The network; the most accurate one where none keeps to the loss, and the record says so.
@@ -90,27 +102,32 @@ def smallest(
     allowed = float(settings.compression.max_accuracy_drop or 0.0)
     dense = control.dense(settings, dataset)
     goal = dense.validation_accuracy - allowed
+    if settings.compression.is_structured:
+        goal += settings.coding.coding_accuracy_drop  # Spent when the file is made.
     print(f"dense control: validation accuracy {dense.validation_accuracy:.4f}")
     trained: dict[int, fitting.Trained] = {}
 
-    def trial(target_bytes: int) -> Trial:
-        wanted = with_target(settings, target_bytes)
-        place = folder / "trials" / f"{len(trials) + 1}-bytes{target_bytes}"
+    def trial(size: int) -> Trial:
+        wanted = with_target(settings, size)
+        name, value = _field(settings, size)
+        place = folder / "trials" / f"{len(trials) + 1}-{name.rpartition('_')[2]}{value:g}"
         place.mkdir(parents=True)
         found = fitting.fit(fitting.prepare(wanted, dataset), wanted, dataset, place)
-        # What counts is the network that its file holds.
-        packing.assign(found.model, packing.pack(found.model, found.compression.targets))
+        if wanted.compression.target_bytes is not None:
+            # What counts is the network that its file holds.
+            packing.assign(found.model, packing.pack(found.model, found.compression.targets))
         accuracy = fitting.validation_accuracy(found.model, dataset)
         said = "within" if accuracy >= goal else "below"
-        print(f"{target_bytes} bytes: validation accuracy {accuracy:.4f}, {said} {goal:.4f}")
-        tried = Trial(target_bytes, accuracy)
+        print(f"{name} {value:g}: validation accuracy {accuracy:.4f}, {said} {goal:.4f}")
+        tried = Trial(size, accuracy)
         if choose([*trials, tried], goal) is tried:
             trained.clear()
-            trained[target_bytes] = found
+            trained[size] = found
         return tried
 
     trials: list[Trial] = []
-    search(trial, goal, allowed, first, trials, least)
+    most = WHOLE if settings.compression.is_structured else sys.maxsize
+    search(trial, goal, allowed, first, trials, least, most)
     best = choose(trials, goal)
     record = {
         "accuracy_drop": {
@@ -118,10 +135,30 @@ def smallest(
             "control_test_accuracy": dense.test_accuracy,
             "validation_accuracy": best.validation_accuracy,
             "within": best.validation_accuracy >= goal,
-            "trials": [dataclasses.asdict(each) for each in trials],
+            "trials": [
+                {
+                    _field(settings, each.size)[0]: _field(settings, each.size)[1],
+                    "validation_accuracy": each.validation_accuracy,
+                }
+                for each in trials
+            ],
         }
     }
-    return Found(trained[best.target_bytes], record)
+    return Found(trained[best.size], record)
+
+
+def judge(record: dict[str, Any], accuracy: float, settings: Settings) -> None:
+    """Sets what the record of a search says of the network that ships.
+
+    Args:
+        record: Of `Found`.
+        accuracy: Validation accuracy of the network with the weights of its file.
+        settings: What was allowed.
+    """
+    found = record["accuracy_drop"]
+    goal = found["control_validation_accuracy"] - float(settings.compression.max_accuracy_drop or 0)
+    found["validation_accuracy"] = accuracy
+    found["within"] = accuracy >= goal
 
 
 def search(
@@ -131,6 +168,7 @@ def search(
     first: int,
     trials: list[Trial],
     least: int = 1,
+    most: int = sys.maxsize,
 ) -> None:
     """Tries sizes until the smallest that reaches a goal is enclosed.
 
@@ -141,6 +179,7 @@ def search(
         first: The size to begin with.
         trials: Gets the trials, in their order.
         least: The smallest size there is.
+        most: The largest.
     """
     size = first
     while len(trials) < TRIALS:
@@ -148,10 +187,10 @@ def search(
         enclosing = _enclosing(trials, goal)
         if enclosing is not None:
             lower, upper = enclosing
-            if upper.target_bytes <= _CLOSE * lower.target_bytes:
+            if upper.size <= _CLOSE * lower.size:
                 return
-        size = max(_next(trials, goal, allowed), least)
-        if any(size == each.target_bytes for each in trials):
+        size = min(max(_next(trials, goal, allowed), least), most)
+        if any(size == each.size for each in trials):
             return
 
 
@@ -159,7 +198,7 @@ def choose(trials: Sequence[Trial], goal: float) -> Trial:
     """The smallest that reaches the goal, or the most accurate where none does."""
     reaching = [each for each in trials if each.validation_accuracy >= goal]
     if reaching:
-        return min(reaching, key=lambda each: each.target_bytes)
+        return min(reaching, key=lambda each: each.size)
     return max(trials, key=lambda each: each.validation_accuracy)
 
 
@@ -168,9 +207,9 @@ def _enclosing(trials: Sequence[Trial], goal: float) -> tuple[Trial, Trial] | No
     above = [each for each in trials if each.validation_accuracy >= goal]
     if not above:
         return None
-    upper = min(above, key=lambda each: each.target_bytes)
-    below = [each for each in trials if each.target_bytes < upper.target_bytes]
-    return (max(below, key=lambda each: each.target_bytes), upper) if below else None
+    upper = min(above, key=lambda each: each.size)
+    below = [each for each in trials if each.size < upper.size]
+    return (max(below, key=lambda each: each.size), upper) if below else None
 
 
 def _next(trials: Sequence[Trial], goal: float, allowed: float) -> int:
@@ -182,13 +221,13 @@ def _next(trials: Sequence[Trial], goal: float, allowed: float) -> int:
         share = (goal - lower.validation_accuracy) / rise
         # Not so near to either that noise decides.
         share = min(max(share, _MARGIN), 1.0 - _MARGIN)
-        return round(lower.target_bytes * (upper.target_bytes / lower.target_bytes) ** share)
+        return round(lower.size * (upper.size / lower.size) ** share)
     nearest = sorted(trials, key=lambda each: abs(each.validation_accuracy - goal))
     here = nearest[0]
     slope = _HALVING * max(allowed, 1e-3)
     if len(nearest) > 1:
         there = nearest[1]
-        octaves = math.log2(here.target_bytes / there.target_bytes)
+        octaves = math.log2(here.size / there.size)
         measured = (here.validation_accuracy - there.validation_accuracy) / octaves
         # Noise must not make it flat, or turn it round.
         slope = max(measured, slope / 4)
@@ -196,4 +235,4 @@ def _next(trials: Sequence[Trial], goal: float, allowed: float) -> int:
     # Somewhat beyond, so that the goal is enclosed.
     octaves += math.copysign(_MARGIN, octaves)
     bound = math.log2(_FARTHEST)
-    return max(round(here.target_bytes * 2.0 ** min(max(octaves, -bound), bound)), 1)
+    return max(round(here.size * 2.0 ** min(max(octaves, -bound), bound)), 1)

@@ -10,12 +10,14 @@ from typing import Any
 
 import keras
 
-from dwt_keras.compression import byte_target, targets
+from dwt_keras.compression import byte_target, rows, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.training import data, models
 
 _EVALUATION_BATCH = 1000
+# How many inputs tell the compression how much the inputs of layers vary.
+_SAMPLES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,14 +68,17 @@ def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
     """
     model = build(settings, dataset)
     found = targets.find(model, settings.compression).items
+    if settings.compression.is_structured:
+        found = rows.eligible(model, found, settings.compression)
     if settings.compression.target_bytes is not None:
         byte_target.check(model, found, settings.compression.target_bytes)
     compression = DWTCompression(
+        samples=dataset.train_images[:_SAMPLES],
         **{
             field.name: getattr(settings.compression, field.name)
             for field in dataclasses.fields(settings.compression)
             if field.init
-        }
+        },
     )
     return Prepared(model, compression, found)
 

@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dwt_keras import files
+import keras
+
+from dwt_keras import checks, files
 from dwt_keras._version import __version__
-from dwt_keras.compression import shrink, targets
+from dwt_keras.compression import folding, shrink, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.settings.budget import BYTES
-from dwt_keras.training import accuracy_drop, coding, data, export, fitting, runs
+from dwt_keras.settings.export import LITERT
+from dwt_keras.training import accuracy_drop, coding, data, export, fitting, litert, runs
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
 
@@ -87,7 +90,10 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     # From here on the model has the weights that the compact file decodes to.
     scores = fitting.test_scores(model, dataset)
     export.save_keras(model, folder / "model.keras")
-    export.save_serving(model, folder / "serving" / "1")
+    fastest, sizes = _export(model, compression, settings, folder)
+    lite = _litert(fastest, dataset, folder) if settings.export.export == LITERT else {}
+    if searched:
+        accuracy_drop.judge(found.record, fitting.validation_accuracy(model, dataset), settings)
 
     files.write_text(folder / "settings.json", _settings_json(settings, compression.targets))
     metrics = {
@@ -100,7 +106,8 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
             "dwtz": (folder / "model.dwtz").stat().st_size,
             "dwtz_weights": coding.weights_alone(folder / "model.dwtz"),
             "keras": (folder / "model.keras").stat().st_size,
-            "serving": export.folder_bytes(folder / "serving" / "1"),
+            **sizes,
+            **lite.get("bytes", {}),
         },
         "seconds": {
             "train": found.trained.seconds,
@@ -109,10 +116,42 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         },
         "epochs_run": found.trained.epochs,
     }
+    metrics |= {name: value for name, value in lite.items() if name != "bytes"}
     # Last of all: a folder with metrics.json is complete.
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     report = compression.report or shrink.measure(compression.targets)
     return Result(folder, metrics, report, compression.targets)
+
+
+def _export(
+    model: keras.Model, compression: DWTCompression, settings: Settings, folder: Path
+) -> tuple[keras.Model, dict[str, int]]:
+    """Writes the SavedModels; returns the fastest network, and sizes in bytes."""
+    export.save_serving(model, folder / "serving" / "1")
+    sizes = {"serving": export.folder_bytes(folder / "serving" / "1")}
+    if not settings.compression.is_structured:
+        return model, sizes
+    try:
+        fast = folding.fold(model, compression.targets)
+    except checks.UserError as error:
+        print(f"no serving_fast: {error}")
+        return model, sizes
+    export.save_serving(fast, folder / "serving_fast" / "1")
+    return fast, {**sizes, "serving_fast": export.folder_bytes(folder / "serving_fast" / "1")}
+
+
+def _litert(model: keras.Model, dataset: data.Dataset, folder: Path) -> dict[str, Any]:
+    """Writes LiteRT files; what metrics.json says of them. Without them a run is whole too."""
+    found: dict[str, Any] = {}
+    try:
+        found["bytes"] = litert.save(model, folder, dataset.train_images)
+        if litert.is_installed():
+            found["litert_test_accuracy"] = litert.accuracies(
+                folder, dataset.test_images, dataset.test_labels
+            )
+    except checks.UserError as error:
+        print(f"LiteRT: {error}")
+    return found
 
 
 def _zeros(compression: DWTCompression) -> dict[str, Any]:

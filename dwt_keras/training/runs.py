@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import CompressionSettings, Settings
+from dwt_keras.settings import CompressionSettings, Settings, structure
 from dwt_keras.settings.budget import BYTES
+
+# Rules whose name says no more than what stands in the threshold's place.
+_NAMED = ("absolute", BYTES, structure.RULE)
 
 
 def group_folder(settings: Settings) -> Path:
@@ -28,7 +31,7 @@ def group_folder(settings: Settings) -> Path:
         compression.wavelet,
         f"level{compression.level}",
         _threshold(compression),
-        "" if compression.threshold_rule in ("absolute", BYTES) else compression.threshold_rule,
+        "" if compression.threshold_rule in _NAMED else compression.threshold_rule,
         "" if compression.threshold_mode == "hard" else compression.threshold_mode,
         "" if compression.axes == "auto" else compression.axes,
         f"batch{training.batch_size}",
@@ -44,8 +47,11 @@ def group_folder(settings: Settings) -> Path:
 def _threshold(compression: CompressionSettings) -> str:
     if compression.target_bytes is not None:
         return f"bytes{compression.target_bytes}"
+    what = compression.structure if compression.is_structured else ""
     if compression.max_accuracy_drop is not None:
-        return f"drop{compression.max_accuracy_drop:g}"
+        return f"{what}drop{compression.max_accuracy_drop:g}"
+    if compression.is_structured:
+        return f"{what}{getattr(compression, f'keep_{what}')}"
     return "thresholdauto" if compression.is_data_driven else f"threshold{compression.threshold:g}"
 
 

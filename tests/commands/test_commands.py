@@ -277,7 +277,7 @@ def test_a_damaged_run_is_named_and_left_out(capsys, runs) -> None:
 
 
 MISTAKES = [
-    ("", "command must be one of compress, expand, inspect, evaluate, runs; given ''"),
+    ("", "command must be one of compress, expand, inspect, evaluate, benchmark, runs; given ''"),
     ("compres", "given 'compres' (did you mean compress?)"),
     ("compress {k}", "takes IN.keras and OUT.dwtz; given {k}"),
     ("compress no.keras a.dwtz", "no.keras: must be a .keras file; there is no file of that name"),
@@ -304,7 +304,7 @@ MISTAKES = [
     ("evaluate {k}", "--dataset must be given: one of digits"),
     (
         "evaluate no --dataset=digits",
-        "no: must be a .dwtz or .keras file, or the folder of",
+        "no: must be a .dwtz, .keras or .tflite file, or the folder of",
     ),
     ("evaluate {t} --dataset=digits", "this is no .dwtz file"),
     ("runs no", "no: must be a folder; there is none of that name"),

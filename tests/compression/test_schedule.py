@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwt_keras.compression import schedule
-from dwt_keras.settings.compression import RAMPS
+from dwt_keras.settings.ramps import RAMPS
 
 ramps = st.sampled_from(RAMPS)
 epochs = st.integers(1, 60)

@@ -28,17 +28,17 @@ def searched(accuracy, goal, first, allowed=0.01):
 def test_a_line_is_followed_to_its_goal(slope, needed, first):
     trials = searched(lambda size: 0.88 + slope * math.log2(size / needed), 0.88, first)
     assert 1 <= len(trials) <= accuracy_drop.TRIALS
-    assert len({trial.target_bytes for trial in trials}) == len(trials)
+    assert len({trial.size for trial in trials}) == len(trials)
     best = accuracy_drop.choose(trials, 0.88)
     if 1 / 64 < first / needed < 64:
         assert best.validation_accuracy >= 0.88
-        assert best.target_bytes <= max(2 * needed, first)
+        assert best.size <= max(2 * needed, first)
 
 
 def test_a_search_ends_once_the_goal_is_closely_enclosed():
     trials = searched(lambda size: 0.9 if size >= 1000 else 0.8, 0.85, 1000)
     assert len(trials) == accuracy_drop.TRIALS
-    assert accuracy_drop.choose(trials, 0.85).target_bytes >= 1000
+    assert accuracy_drop.choose(trials, 0.85).size >= 1000
     sizes = iter([1100, 1000])
     trials = []
     accuracy_drop.search(
@@ -50,7 +50,7 @@ def test_a_search_ends_once_the_goal_is_closely_enclosed():
 def test_no_size_is_tried_below_the_least():
     trials: list[Trial] = []
     accuracy_drop.search(lambda size: Trial(size, 0.9), 0.5, 0.4, 700, trials, least=300)
-    assert [trial.target_bytes for trial in trials] == [700, 300]
+    assert [trial.size for trial in trials] == [700, 300]
 
 
 def test_noise_does_not_turn_the_search_round():
@@ -66,7 +66,7 @@ def test_noise_does_not_turn_the_search_round():
 )
 def test_the_smallest_that_is_good_enough_or_the_best(accuracies, chosen):
     trials = [Trial(size, accuracy) for size, accuracy in accuracies.items()]
-    assert accuracy_drop.choose(trials, 0.9).target_bytes == chosen
+    assert accuracy_drop.choose(trials, 0.9).size == chosen
 
 
 @pytest.fixture

@@ -1,0 +1,210 @@
+"""Accuracy by the rows that remain, and how fast the networks then are.
+
+    python benchmarks/inference.py rows --data_dir=FOLDER_WITH_FASHION_MNIST_IDX_FILES
+    python benchmarks/inference.py cnn --data_dir=...
+    python benchmarks/inference.py wide --data_dir=...
+
+`rows` trains the 784-128-10 network for 15 epochs on few coefficients, or pixels, of its input and
+prints test accuracies. `cnn` and `wide` train a network and its dense control and time the
+SavedModels of both in one process, by turns, beside sparse kernels (CSR) and LiteRT files: `wide`
+is Flatten, 4096, 4096, 10 over images enlarged to 96 x 96.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from dwt_keras.commands import latencies
+from dwt_keras.views.tables import table
+
+COMMON = {"dataset": "fashion_mnist", "batch_size": 128, "validation_fraction": 0.08334}
+BASES = ({"wavelet": "auto"}, {"wavelet": "haar", "level": 3}, {"wavelet": "sym4", "level": 3},
+         {"wavelet": "none"})  # fmt: skip
+KEPT = (98, 49)
+CNN_ROWS = "conv_:0.6,dense_1:0.25"
+WIDE_ROWS = "dense_1:0.1,dense_2:0.1,classes:0.1"
+WIDE_SIDE = 96
+BATCHES = (1, 32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=("rows", "cnn", "wide"))
+    parser.add_argument("--data_dir", required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seconds", type=float, default=5.0, help="timed for each batch size")
+    parser.add_argument("--keep_rows", help="in place of what the part has")
+    options = parser.parse_args()
+    if options.part == "rows":
+        rows(options)
+    else:
+        speed(options)
+
+
+def rows(options: Any) -> None:
+    lines = [("basis", "rows", "test accuracy", "lowest", "highest", "of 784 chosen")]
+    for kept in KEPT:
+        for basis in BASES:
+            found = []
+            for seed in range(options.seeds):
+                flags = {**COMMON, **basis, "keep_rows": f"dense_1:{kept}", "seed": seed}
+                flags |= {"epochs": options.epochs or 15, "data_dir": options.data_dir}
+                with tempfile.TemporaryDirectory() as folder:
+                    metrics, settings, _ = train(flags, Path(folder))
+                found.append((metrics["test_accuracy"], settings["bases"]["dense_1/kernel"]))
+                print(kept, basis, seed, metrics["test_accuracy"], flush=True)
+            accuracies = [accuracy for accuracy, _ in found]
+            chosen = dict.fromkeys(f"{each['wavelet']} {each['level']}" for _, each in found)
+            lines.append(
+                (
+                    " ".join(map(str, basis.values())),
+                    str(kept),
+                    f"{statistics.mean(accuracies):.4f}",
+                    f"{min(accuracies):.4f}",
+                    f"{max(accuracies):.4f}",
+                    ", ".join(chosen),
+                )
+            )
+    print(table(lines, right_from=1))
+
+
+def train(flags: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    """One run of train.py: its metrics, its settings, and its folder."""
+    script = Path(__file__).parents[1] / "train.py"
+    command = [sys.executable, str(script), f"--save_dir={folder}"]
+    command += [f"--{name}={value}" for name, value in flags.items()]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (found,) = folder.rglob("metrics.json")
+    settings = json.loads(found.with_name("settings.json").read_text())
+    return json.loads(found.read_text()), settings, found.parent
+
+
+def speed(options: Any) -> None:
+    """Trains the network and its dense control, and times both."""
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = options.data_dir
+        flags: dict[str, Any] = {"model": "cnn", "epochs": options.epochs or 13}
+        kept = options.keep_rows or CNN_ROWS
+        if options.part == "wide":
+            data_dir = enlarged(options.data_dir, Path(folder))
+            flags = {"model": "mlp", "hidden_units": "4096,4096", "epochs": options.epochs or 4}
+            kept = options.keep_rows or WIDE_ROWS
+        flags = {**COMMON, **flags, "data_dir": data_dir, "learning_rate_schedule": "cosine"}
+        control, _, dense = train(
+            {**flags, "wavelet": "none", "threshold": 0}, Path(folder) / "dense"
+        )
+        shrunk, _, run = train(
+            {**flags, "keep_rows": kept, "export": "litert"}, Path(folder) / "rows"
+        )
+        print(
+            f"test accuracy: dense control {control['test_accuracy']:.4f}, "
+            f"{kept} {shrunk['test_accuracy']:.4f}, LiteRT {shrunk['litert_test_accuracy']}"
+        )
+        for size in BATCHES:
+            print(f"batch {size}, milliseconds")
+            print(timed(dense, run, size, options.seconds))
+
+
+def enlarged(data_dir: str, folder: Path) -> str:
+    """Fashion-MNIST at 96 x 96 pixels, bilinear, as an .npz in a folder."""
+    import tensorflow as tf
+
+    from dwt_keras.settings import DataSettings
+    from dwt_keras.training import data
+
+    given = data.load(DataSettings(dataset="fashion_mnist", data_dir=data_dir))
+    parts = {}
+    for name, images, labels in (
+        ("train", given.train_images, given.train_labels),
+        ("validation", given.validation_images, given.validation_labels),
+        ("test", given.test_images, given.test_labels),
+    ):
+        wide = [
+            tf.image.resize(images[at : at + 1000], (WIDE_SIDE, WIDE_SIDE)).numpy()[..., 0]
+            for at in range(0, len(images), 1000)
+        ]
+        parts[name] = (
+            np.concatenate([(255 * each).round().astype("uint8") for each in wide]),
+            labels,
+        )
+    arrays = {
+        "x_train": np.concatenate([parts["train"][0], parts["validation"][0]]),
+        "y_train": np.concatenate([parts["train"][1], parts["validation"][1]]),
+        "x_test": parts["test"][0],
+        "y_test": parts["test"][1],
+    }
+    place = folder / "data"
+    place.mkdir()
+    np.savez(place / "fashion_mnist.npz", **arrays)
+    return str(place)
+
+
+def timed(dense: Path, run: Path, batch: int, seconds: float) -> str:
+    import keras
+
+    from dwt_keras.commands import networks
+
+    forms = {
+        "dense control, SavedModel": dense / "serving/1",
+        "plain, SavedModel": run / "serving/1",
+        "fast, SavedModel": run / "serving_fast/1",
+        "fast, LiteRT float32": run / "model.tflite",
+        "fast, LiteRT int8 weights": run / "model_int8.tflite",
+        "fast, LiteRT int8": run / "model_full_int8.tflite",
+    }
+    predict = {name: networks.load(str(path), True).predict for name, path in forms.items()}
+    model = keras.models.load_model(run / "model.keras")
+    if all(isinstance(layer, (keras.layers.Flatten, keras.layers.Dense)) for layer in model.layers):
+        predict["plain, kernels in CSR (SciPy)"] = sparse(model)
+    shape = model.inputs[0].shape[1:]
+    samples = np.random.default_rng(0).random((batch, *shape), "float32")
+    found = latencies.measure(predict, samples, batch, seconds)
+    base = found["plain, SavedModel"].median
+    lines = [("network", "median", "p95", "times as fast as plain")]
+    for name, each in found.items():
+        lines.append(
+            (name, f"{1e3 * each.median:.3f}", f"{1e3 * each.p95:.3f}", f"{base / each.median:.2f}")
+        )
+    return table(lines, right_from=1)
+
+
+def sparse(model: Any) -> Any:
+    """A network of Dense layers whose kernels are sparse matrices of their weights."""
+    import scipy.sparse
+
+    parts = [
+        (
+            scipy.sparse.csr_array(layer.kernel.numpy().T),
+            layer.bias.numpy(),
+            layer.activation.__name__,
+        )
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    ]
+
+    def predict(inputs: Any) -> Any:
+        values = inputs.reshape(len(inputs), -1)
+        for kernel, bias, activation in parts:
+            values = (kernel @ values.T).T + bias
+            if activation == "relu":
+                values = np.maximum(values, 0.0)
+        return values
+
+    return predict
+
+
+if __name__ == "__main__":
+    main()

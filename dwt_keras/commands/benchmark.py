@@ -1,0 +1,118 @@
+"""Measure how fast the networks of a run are: latency, throughput, accuracy and size.
+
+Compares the Keras model, its SavedModel, the faster SavedModel of a run with --keep_rows or
+--keep_columns, and LiteRT files where there are some, in one process and by turns. Writes
+benchmark.csv and figures/benchmark.png into the run's folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from dwt_keras import checks, command_line, files, native
+from dwt_keras.commands import latencies, networks
+from dwt_keras.settings import DataSettings
+from dwt_keras.settings.commands import BenchmarkSettings
+from dwt_keras.views import latency_table
+
+# What may be in a run's folder, and what to call it.
+FORMS = {
+    "Keras, predict": "model.keras",
+    "SavedModel": "serving/1",
+    "SavedModel, fast": "serving_fast/1",
+    "LiteRT float32": "model.tflite",
+    "LiteRT int8 weights": "model_int8.tflite",
+    "LiteRT int8": "model_full_int8.tflite",
+}
+
+
+def run(folder: str, settings: BenchmarkSettings) -> None:
+    """Prints a table, one row a network and batch size.
+
+    Args:
+        folder: Of a run of train.py.
+        settings: Batch sizes, how long, and where the data are.
+
+    Raises:
+        UserError: If it is no run's folder, or its networks or data cannot be loaded.
+    """
+    from dwt_keras.training import data
+
+    place = Path(folder)
+    there = {name: place / part for name, part in FORMS.items() if (place / part).exists()}
+    told = _settings(place)
+    if not there:
+        raise checks.UserError(f"{folder}: has no network of a run of train.py in it")
+    with native.messages_hidden():  # keras.datasets loads TensorFlow.
+        dataset = data.load(
+            DataSettings(str(told.get("dataset")), settings.data_dir or told.get("data_dir"))
+        )
+    command_line.load_tensorflow()
+    from dwt_keras.training import litert
+
+    if not litert.is_installed():
+        left_out = [name for name in there if there[name].suffix == networks.LITERT]
+        there = {name: path for name, path in there.items() if name not in left_out}
+        if left_out:
+            print(f"left out: {', '.join(left_out)} (pip install 'dwt_keras[litert]')")
+    with native.messages_hidden():
+        loaded = {name: networks.load(str(path), True) for name, path in there.items()}
+    rows: list[latency_table.Row] = []
+    for name, network in loaded.items():
+        accuracy, _ = networks.score(network, dataset)
+        rows.append(latency_table.Row(name, _bytes(there[name]), accuracy))
+    predict = {name: network.predict for name, network in loaded.items()}
+    for size in settings.batch_sizes:
+        print(f"batches of {size} ...", flush=True)
+        found = latencies.measure(predict, dataset.test_images, size, settings.seconds)
+        for row in rows:
+            row.latencies.append(found[row.name])
+    print(latency_table.table(rows))
+    files.write_text(place / "benchmark.csv", _comma_separated(rows))
+    picture = place / "figures" / "benchmark.png"
+    picture.parent.mkdir(exist_ok=True)
+    with files.replacing(picture) as temporary:
+        latency_table.draw(rows, temporary)
+    print(f"\nwritten: {place / 'benchmark.csv'}, {picture}")
+
+
+def _settings(place: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads((place / "settings.json").read_text("utf-8"))
+        return dict(record["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise checks.UserError(
+            f"{place}: must be the folder of a run of train.py; its settings.json cannot be read"
+        ) from None
+
+
+def _bytes(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+
+
+def _comma_separated(rows: list[latency_table.Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        "network bytes test_accuracy batch_size median_ms p95_ms samples_per_s calls".split()
+    )
+    for row in rows:
+        for each in row.latencies:
+            figures = (1e3 * each.median, 1e3 * each.p95, each.throughput)
+            writer.writerow(
+                [
+                    row.name,
+                    row.bytes,
+                    f"{row.test_accuracy:.4f}",
+                    each.batch_size,
+                    *(f"{figure:.4g}" for figure in figures),
+                    each.calls,
+                ]
+            )
+    return text.getvalue()
