@@ -91,9 +91,9 @@ def _settings(place: Path) -> dict[str, Any]:
 
 
 def _bytes(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+    from dwt_keras.training import export
+
+    return export.folder_bytes(path) if path.is_dir() else path.stat().st_size
 
 
 def _comma_separated(rows: list[latency_table.Row]) -> str:

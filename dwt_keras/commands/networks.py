@@ -242,13 +242,7 @@ def _litert(path: str) -> Network:
     from dwt_keras.training import litert
 
     interpreter = litert.Interpreter(Path(path))
-
-    def predict(images: Array) -> Array:
-        return np.concatenate(
-            [interpreter(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
-        )
-
-    return Network(path, interpreter.input_shape, predict)
+    return Network(path, interpreter.input_shape, interpreter.predict)
 
 
 def _first_line(error: Exception) -> str:

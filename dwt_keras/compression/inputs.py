@@ -34,10 +34,11 @@ class Inputs:
         self._samples = samples
         self._paths: list[str] = []
         self._inner: Any = None
-        known = {} if samples is None else dict(_inputs(model, targets))
+        functional: Any = None if samples is None else graph.functional(model)
+        known = {} if functional is None else dict(_inputs(functional, targets))
         if known:
             self._paths = list(known)
-            self._inner = keras.Model(graph.functional(model).input, list(known.values()))
+            self._inner = keras.Model(functional.input, list(known.values()))
 
     def read(self) -> dict[str, Array]:
         """What reaches each kernel's layer with the weights as they stand, by path.
@@ -81,10 +82,9 @@ def spread(target: Target, axes: tuple[int, ...], given: Mapping[str, Array]) ->
     return np.asarray(found.reshape(shape))
 
 
-def _inputs(model: Any, targets: Sequence[Target]) -> Any:
+def _inputs(functional: Any, targets: Sequence[Target]) -> Any:
     """Symbolic inputs of the layers, by the paths of their kernels."""
-    functional = graph.functional(model)
-    nodes = [] if functional is None else graph.nodes(functional)
+    nodes = graph.nodes(functional)
     for target in targets:
         own = [node for node in nodes if node.operation is target.layer]
         if len(own) == 1 and len(own[0].input_tensors) == 1:
