@@ -353,4 +353,5 @@ class DWTCompression(keras.callbacks.Callback):
             self.settings.ramp_end_epoch,
             epochs,
             quantised=self.settings.target_bytes is not None,
+            structured=self.settings.is_structured,
         )

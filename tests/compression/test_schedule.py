@@ -71,3 +71,9 @@ def test_parts_of_an_epoch_count():
 def test_begin_behind_the_default_end_moves_the_end():
     planned = schedule.for_training("cubic", 8, None, 9)
     assert (planned.begin_epoch, planned.end_epoch) == (8, 9)
+
+
+def test_rows_that_go_as_a_whole_are_gone_after_a_quarter_of_the_training():
+    planned = schedule.for_training("cubic", 0, None, 16, structured=True)
+    assert planned.end_epoch == 4
+    assert schedule.for_training("cubic", 0, None, 1, structured=True).end_epoch == 1
