@@ -204,7 +204,7 @@ OTHER = {
     "early_stopping_patience_epochs": 3,
     "early_stopping_metric": "val_accuracy",
     "mixed_precision": "mixed_bfloat16",
-    "jit_compile": "on",
+    "jit_compile": "off",
     "steps_per_execution": 4,
     "deterministic": True,
     "seed": 3,
@@ -634,6 +634,10 @@ def test_json_keeps_every_value_exactly(values):
         (
             {"learning_rate_schedule": "cosine", "lowest_learning_rate": 0.01},
             "lowest_learning_rate must be below learning_rate, 0.001; given 0.01",
+        ),
+        (
+            {"jit_compile": "on", "deterministic": True},
+            "jit_compile must be auto or off beside deterministic, which XLA is not; given on",
         ),
         ({"momentum": 0.9}, "momentum needs optimizer=sgd or rmsprop; given 0.9 beside"),
         ({"early_stopping_metric": "val_accuracy"}, "early_stopping_metric needs early_stopping_p"),

@@ -48,3 +48,8 @@ class NumericsSettings:
         checks.choice("jit_compile", self.jit_compile, COMPILING)
         checks.integer("steps_per_execution", self.steps_per_execution, least=1)
         checks.boolean("deterministic", self.deterministic)
+        if self.deterministic and self.jit_compile == ON:
+            raise checks.ArgumentError(
+                "jit_compile",
+                "must be auto or off beside deterministic, which XLA is not; given on",
+            )

@@ -42,10 +42,11 @@ def compute_in_float32(model: keras.Model, settings: NumericsSettings) -> None:
     """Ends mixed precision in a trained model, whose weights are in float32 all along.
 
     What is evaluated and exported then runs everywhere: LiteRT has no bfloat16, for one. Functions
-    that have been traced keep their precision until they are made anew.
+    for evaluation and prediction that have been traced keep their precision until they are made
+    anew.
 
     Args:
-        model: The model.
+        model: The model, compiled.
         settings: Give the precision that it was trained in.
     """
     if settings.mixed_precision == NONE:
@@ -53,3 +54,7 @@ def compute_in_float32(model: keras.Model, settings: NumericsSettings) -> None:
     for layer in model._flatten_layers():
         if layer.dtype_policy.name == settings.mixed_precision:
             layer.dtype_policy = "float32"
+    # Keras puts it about the optimizer in float16, and reads it from no archive in float32.
+    if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        model.optimizer = model.optimizer.inner_optimizer
+    model.make_train_function(force=True)

@@ -9,7 +9,7 @@ from tensorflow.python.framework import config
 
 from dwt_keras.settings import Settings
 from dwt_keras.settings.numerics import NumericsSettings
-from dwt_keras.training import models, numerics
+from dwt_keras.training import models, numerics, optimizers
 
 ASKED = NumericsSettings(mixed_precision="mixed_bfloat16", deterministic=True)
 
@@ -44,6 +44,7 @@ def test_a_trained_network_computes_in_float32() -> None:
     settings = Settings.from_flat({"model": "cnn", "mixed_precision": "mixed_bfloat16"})
     with numerics.precision(settings.numerics):
         model = models.build(settings.training, (8, 8, 1), 3)
+    optimizers.compile_model(model, settings, 5)
     plain = models.build(settings.training, (8, 8, 1), 3)
     plain.set_weights(model.get_weights())
     images = np.random.default_rng(0).random((5, 8, 8, 1), np.float32)
