@@ -22,8 +22,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from dwt_keras import DWTCompression
-from dwt_keras.settings import DataSettings, TrainingSettings
-from dwt_keras.training import data, models
+from dwt_keras.settings import DataSettings, Settings
+from dwt_keras.training import data, models, optimizers
 from dwt_keras.views import tables
 
 BATCH_SIZE = 128
@@ -86,7 +86,7 @@ def main() -> None:
     ):
         if network not in options.networks:
             continue
-        settings = TrainingSettings(model=network, batch_size=BATCH_SIZE)
+        settings = Settings.from_flat({"model": network, "batch_size": BATCH_SIZE})
         batches = data.pipeline(
             dataset.train_images[:samples],
             dataset.train_labels[:samples],
@@ -97,10 +97,11 @@ def main() -> None:
             if options.variants not in variant:
                 continue
             model, plain = (
-                models.build(settings, dataset.input_shape, dataset.classes) for _ in range(2)
+                models.build(settings.training, dataset.input_shape, dataset.classes)
+                for _ in range(2)
             )
             for each in (model, plain):
-                models.compile_model(each, settings, samples)
+                optimizers.compile_model(each, settings, samples)
             turns = TakeTurns(plain, batches)
             callbacks: list[Any] = [turns]
             if arguments is not None:

@@ -27,8 +27,8 @@ import keras
 import numpy as np
 
 from dwt_keras import DWTCompression, load_compressed_weights, save_compressed
-from dwt_keras.settings import DataSettings, TrainingSettings
-from dwt_keras.training import data, models
+from dwt_keras.settings import DataSettings, Settings
+from dwt_keras.training import data, models, optimizers
 from dwt_keras.views.tables import table
 
 EPOCHS = 30
@@ -114,13 +114,13 @@ def trained(
 ) -> tuple[int, float, str]:
     """Bytes, accuracy and basis of one training."""
     optimisation = {"batch_size": 128, "learning_rate_schedule": "cosine", **(training or {})}
-    settings = TrainingSettings(epochs=EPOCHS, seed=seed, **optimisation)
+    settings = Settings.from_flat({"epochs": EPOCHS, "seed": seed, **optimisation})
     keras.utils.set_random_seed(seed)
-    model, decoded = (models.build(settings, images.shape[1:], 10) for _ in range(2))
+    model, decoded = (models.build(settings.training, images.shape[1:], 10) for _ in range(2))
     parts = images[:-HELD_OUT], labels[:-HELD_OUT]
     for each in (model, decoded):
-        models.compile_model(each, settings, len(parts[1]))
-    batches = data.pipeline(*parts, settings.batch_size, shuffle_seed=seed)
+        optimizers.compile_model(each, settings, len(parts[1]))
+    batches = data.pipeline(*parts, settings.training.batch_size, shuffle_seed=seed)
     patches = [
         mock.patch(f"{PACKAGE}.{constant}", value) for constant, value in (patch or {}).items()
     ]

@@ -15,8 +15,18 @@ from dwt_keras.checks import ArgumentError
 from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.numerics import NumericsSettings
+from dwt_keras.settings.optimization import OptimizationSettings
 
-GROUPS = [CompressionSettings, DataSettings, TrainingSettings, CodingSettings, ExportSettings]
+GROUPS = [
+    CompressionSettings,
+    DataSettings,
+    TrainingSettings,
+    OptimizationSettings,
+    NumericsSettings,
+    CodingSettings,
+    ExportSettings,
+]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [
@@ -111,7 +121,50 @@ REFUSED = [
         ("max_accuracy_drop", value, "must be a finite number, 0 or more, below 1")
         for value in (-0.1, 1, math.nan, "0.1")
     ),
-    ("learning_rate_schedule", "linear", "must be one of constant, cosine"),
+    (
+        "learning_rate_schedule",
+        "linear",
+        "must be one of constant, step, exponential, cosine, cyclical, one_cycle, plateau",
+    ),
+    *[("optimizer", value, "must be one of adam, adamw, sgd") for value in ("nope", "Adam", None)],
+    *[
+        ("momentum", value, "must be a finite number, 0 or more, below 1")
+        for value in (-0.1, 1.0, math.nan, "0.9")
+    ],
+    *[
+        (name, value, "must be a finite number, 0 or more")
+        for name in ("weight_decay", "warmup_epochs", "lowest_learning_rate")
+        for value in (-1e-3, math.inf, "0.1", True)
+    ],
+    *[
+        (name, value, "must be a finite number, above 0")
+        for name in ("clip_norm", "cycle_epochs")
+        for value in (0.0, -1, math.nan, "1")
+    ],
+    *[
+        ("decay_factor", value, "must be a finite number, above 0, below 1")
+        for value in (0.0, 1, -0.5, math.nan, "0.5")
+    ],
+    *[
+        (name, value, "must be a whole number, 1 or more")
+        for name in (
+            "step_epochs",
+            "plateau_patience_epochs",
+            "early_stopping_patience_epochs",
+            "steps_per_execution",
+        )
+        for value in (0, -1, 1.5, "3", True)
+    ],
+    *[
+        ("early_stopping_metric", value, "must be one of val_loss, val_accuracy")
+        for value in ("loss", "", None)
+    ],
+    *[
+        ("mixed_precision", value, "must be one of none, mixed_float16, mixed_bfloat16")
+        for value in ("float16", None, True)
+    ],
+    *[("jit_compile", value, "must be one of auto, on, off") for value in ("yes", True, None)],
+    *[("deterministic", value, "must be true or false") for value in ("no", 0, None)],
     ("save_dir", None, "must be text"),
     ("run_name", 3, "must be text"),
 ]
@@ -142,6 +195,18 @@ OTHER = {
     "epochs": 20,
     "learning_rate": 0.01,
     "learning_rate_schedule": "cosine",
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "warmup_epochs": 0.5,
+    "lowest_learning_rate": 0.001,
+    "early_stopping_patience_epochs": 3,
+    "early_stopping_metric": "val_accuracy",
+    "mixed_precision": "mixed_bfloat16",
+    "jit_compile": "off",
+    "steps_per_execution": 4,
+    "deterministic": True,
     "seed": 3,
     "save_dir": "runs",
     "run_name": "first",
@@ -261,15 +326,15 @@ def test_a_budget_brings_its_own_defaults(budget):
     assert (compression.threshold_rule, compression.threshold) == ("bytes", None)
     assert (compression.hold_support, compression.ramp) == (True, "cubic")
     assert compression.scale_dropout
-    assert found.training.learning_rate_schedule == "cosine"
+    assert found.optimization.learning_rate_schedule == "cosine"
     assert Settings.from_flat({**budget, "wavelet": "haar"}).compression.level == 1
     constant = Settings.from_flat({**budget, "learning_rate_schedule": "constant"})
-    assert constant.training.learning_rate_schedule == "constant"
+    assert constant.optimization.learning_rate_schedule == "constant"
     assert Settings.from_json(found.to_json()) == found
 
 
 def test_without_a_budget_learning_rate_and_dropout_are_constant():
-    assert Settings().training.learning_rate_schedule == "constant"
+    assert Settings().optimization.learning_rate_schedule == "constant"
     assert not Settings().compression.scale_dropout
 
 
@@ -301,7 +366,7 @@ def test_what_remains_brings_its_own_defaults(name):
     assert (compression.wavelet, compression.level) == ("auto", "auto")
     assert (compression.hold_support, compression.ramp) == (True, "cubic")
     assert compression.scale_dropout
-    assert found.training.learning_rate_schedule == "cosine"
+    assert found.optimization.learning_rate_schedule == "cosine"
     assert Settings.from_json(found.to_json()) == found
 
 
@@ -496,8 +561,13 @@ def test_notes_do_not_set_settings_apart():
 
 
 def test_flat_gives_every_value_back():
-    # Which exclude the threshold.
-    others = dict.fromkeys(("target_bytes", "max_accuracy_drop", "keep_rows", "keep_columns"))
+    # Which exclude the threshold, and what belongs to other schedules.
+    others = dict.fromkeys(
+        (
+            *("target_bytes", "max_accuracy_drop", "keep_rows", "keep_columns"),
+            *("step_epochs", "decay_factor", "cycle_epochs", "plateau_patience_epochs"),
+        )
+    )
     others["structure"] = "coefficients"
     assert Settings.from_flat(OTHER).flat() == {**OTHER, **others}
     assert list(Settings().flat()) == list(settings.flat_fields())
@@ -505,7 +575,7 @@ def test_flat_gives_every_value_back():
 
 def test_missing_names_take_defaults():
     assert Settings.from_flat({}) == Settings()
-    training = TrainingSettings(epochs=3, learning_rate_schedule="constant")
+    training = TrainingSettings(epochs=3)
     assert Settings.from_flat({"epochs": 3}).training == training
 
 
@@ -551,3 +621,58 @@ def test_json_round_trip(values):
 def test_json_keeps_every_value_exactly(values):
     before = Settings.from_flat(values)
     assert Settings.from_json(before.to_json()) == before
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"step_epochs": 3}, "step_epochs needs learning_rate_schedule=step; given 3 beside"),
+        ({"decay_factor": 0.5}, "decay_factor needs learning_rate_schedule=step, exponential or"),
+        ({"cycle_epochs": 3, "learning_rate_schedule": "one_cycle"}, "cycle_epochs needs"),
+        ({"lowest_learning_rate": 0.0, "learning_rate_schedule": "step"}, "lowest_learning_rate"),
+        ({"plateau_patience_epochs": 2, "target_bytes": 900}, "plateau_patience_epochs needs"),
+        (
+            {"learning_rate_schedule": "cosine", "lowest_learning_rate": 0.01},
+            "lowest_learning_rate must be below learning_rate, 0.001; given 0.01",
+        ),
+        (
+            {"jit_compile": "on", "deterministic": True},
+            "jit_compile must be auto or off beside deterministic, which XLA is not; given on",
+        ),
+        ({"momentum": 0.9}, "momentum needs optimizer=sgd or rmsprop; given 0.9 beside"),
+        ({"early_stopping_metric": "val_accuracy"}, "early_stopping_metric needs early_stopping_p"),
+        ({"warmup_epochs": 10}, "warmup_epochs must lie before the last epoch, 10; given 10"),
+        (
+            {"learning_rate_schedule": "step", "step_epochs": 9, "warmup_epochs": 1.5},
+            "step_epochs must be below the epochs of the schedule, 8.5; given 9",
+        ),
+        (
+            {"early_stopping_patience_epochs": 1, "epochs": 1, "target_bytes": 900},
+            "early_stopping_patience_epochs needs epochs of 1 that are trained quantised, with",
+        ),
+        (
+            {
+                "early_stopping_patience_epochs": 1,
+                "choose_basis_epochs": "10",
+                "max_accuracy_drop": 0.01,
+            },
+            "early_stopping_patience_epochs needs epochs of 10",
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_what_has_no_meaning_beside_the_rest_is_refused(values, message):
+    with pytest.raises(ArgumentError) as caught:
+        Settings.from_flat(values)
+    assert str(caught.value).startswith(message)
+    assert "given " in str(caught.value)
+
+
+def test_a_schedule_takes_what_belongs_to_it():
+    for values in (
+        {"learning_rate_schedule": "step", "step_epochs": 9, "decay_factor": 0.5},
+        {"learning_rate_schedule": "plateau", "decay_factor": 0.5, "plateau_patience_epochs": 1},
+        {"learning_rate_schedule": "cyclical", "cycle_epochs": 3, "lowest_learning_rate": 0.0},
+        {"target_bytes": 900, "lowest_learning_rate": 0.0001},  # A cosine by itself.
+    ):
+        assert Settings.from_flat(values).flat().items() >= values.items()

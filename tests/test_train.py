@@ -234,6 +234,8 @@ MISTAKES = [
     ("--ramp_begin_epoch=10", "--ramp_begin_epoch must lie before the last epoch"),
     ("--layers=,", "--layers must be regular expressions; given ','"),
     ("--save_dir=" + "x" * 300, "--save_dir must be a folder that can be written"),
+    ("--decay_factor=0.5", "--decay_factor needs learning_rate_schedule=step, exponential or plat"),
+    ("--optimizer=adm", "--optimizer must be one of adam, adamw, sgd, rmsprop, nadam, lion; given"),
     ("--run_name=" + "x" * 101, "--run_name must have 100 characters at most"),
     ("--no_such_flag=1", "no_such_flag"),
     ("--flagfile=no/such.cfg", "no/such.cfg"),

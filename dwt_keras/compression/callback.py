@@ -115,7 +115,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._rechosen = False
         self._last: shrink.Report | None = None
         self.seconds = 0.0
-        self._schedule = self._schedule_over(epochs=1)
+        self._schedule = schedule.of_settings(self.settings, epochs=1)
         self._support: support.HeldSupport | None = None
         self._bytes: byte_target.ByteTarget | None = None
         self._dropout: dropout.DropoutRates | None = None
@@ -150,7 +150,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._bytes = None
         self._dropout = None
         self._last = None
-        self._schedule = self._schedule_over(epochs)
+        self._schedule = schedule.of_settings(self.settings, epochs)
         self._batches_before = self._batch_count = self._chosen_epoch = 0
         # All callbacks of one fit are given the same params.
         constraints.release(self.model, self.params)
@@ -345,13 +345,3 @@ class DWTCompression(keras.callbacks.Callback):
             self._hold()
             if held is not None and self._support is not None:
                 self._support.take_over(held, before)
-
-    def _schedule_over(self, epochs: int) -> schedule.Schedule:
-        return schedule.for_training(
-            str(self.settings.ramp),
-            self.settings.ramp_begin_epoch,
-            self.settings.ramp_end_epoch,
-            epochs,
-            quantised=self.settings.target_bytes is not None,
-            structured=self.settings.is_structured,
-        )

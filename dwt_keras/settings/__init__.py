@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
+from dwt_keras.settings import optimization as optimizations
 from dwt_keras.settings import ramps
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.numerics import NumericsSettings
+from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.training import TrainingSettings
 
 
@@ -32,6 +35,8 @@ class Settings:
     compression: CompressionSettings = dataclasses.field(default_factory=CompressionSettings)
     data: DataSettings = dataclasses.field(default_factory=DataSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    optimization: OptimizationSettings = dataclasses.field(default_factory=OptimizationSettings)
+    numerics: NumericsSettings = dataclasses.field(default_factory=NumericsSettings)
     coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
     export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
 
@@ -44,12 +49,13 @@ class Settings:
                 f"must be below max_accuracy_drop, {allowed:g}, of which it is a part; given "
                 f"{coding:g}",
             )
-        if self.training.learning_rate_schedule is None:
+        if self.optimization.learning_rate_schedule is None:
             falls = self.compression.budget or self.compression.is_structured
-            training = dataclasses.replace(
-                self.training, learning_rate_schedule="cosine" if falls else "constant"
+            optimization = dataclasses.replace(
+                self.optimization, learning_rate_schedule="cosine" if falls else "constant"
             )
-            object.__setattr__(self, "training", training)
+            object.__setattr__(self, "optimization", optimization)
+        optimizations.check_within(self.optimization, self.compression, self.training.epochs)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Settings:
@@ -90,6 +96,8 @@ _GROUPS: dict[str, Any] = {
     "compression": CompressionSettings,
     "data": DataSettings,
     "training": TrainingSettings,
+    "optimization": OptimizationSettings,
+    "numerics": NumericsSettings,
     "coding": CodingSettings,
     "export": ExportSettings,
 }

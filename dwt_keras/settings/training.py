@@ -1,4 +1,4 @@
-"""The network, the optimisation, and where the run goes."""
+"""The network, how long it is trained, and where the run goes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dwt_keras import checks
 from dwt_keras.settings.fields import setting, whole_numbers
 
 MODELS = ("mlp", "cnn")
-LEARNING_RATE_SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The network, the optimisation, and where the run goes.
+    """The network, how long it is trained, and where the run goes.
 
     Raises:
         ArgumentError: On the first field that is out of range.
@@ -34,16 +33,6 @@ class TrainingSettings:
         "Passes over the training data. Raising it gives the network more time to recover from "
         "each shrinking; lowering it ends sooner.",
     )
-    learning_rate: float | None = setting(
-        None,
-        "Adam's step size, at first where a schedule changes it (default: 0.001; with the cosine "
-        "schedule more where there are fewer than 12,000 gradient updates, up to 0.005).",
-    )
-    learning_rate_schedule: str | None = setting(
-        None,
-        "How the step size changes: constant, or cosine, which takes it to zero by the last epoch "
-        "(default: cosine with target_bytes or max_accuracy_drop, else constant).",
-    )
     seed: int = setting(0, "Seed of weights, shuffling and dropout: same seed, same weights.")
     save_dir: str = setting("SavedModels", "Folder that collects the runs.")
     run_name: str | None = setting(None, "Added to the run's number in its folder's name.")
@@ -53,12 +42,6 @@ class TrainingSettings:
         object.__setattr__(self, "hidden_units", whole_numbers("hidden_units", self.hidden_units))
         checks.integer("batch_size", self.batch_size, least=1)
         checks.integer("epochs", self.epochs, least=1)
-        if self.learning_rate is not None:
-            checks.real("learning_rate", self.learning_rate, above=0.0)
-        if self.learning_rate_schedule is not None:
-            checks.choice(
-                "learning_rate_schedule", self.learning_rate_schedule, LEARNING_RATE_SCHEDULES
-            )
         checks.integer("seed", self.seed, least=0)
         if self.seed >= 2**32:
             raise checks.ArgumentError("seed", f"must be below 2**32; given {self.seed}")

@@ -16,6 +16,8 @@ from dwt_keras._version import __version__
 from dwt_keras.settings import Settings
 from dwt_keras.training import data, export, fitting, runs
 
+# The groups of settings that it depends on, and what in them it does not.
+_GROUPS = ("training", "optimization", "numerics")
 _NOT_ITS_OWN = ("save_dir", "run_name")
 
 
@@ -42,10 +44,13 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         dataset: The data.
     """
     depends_on = {
-        "training": {
-            name: value
-            for name, value in dataclasses.asdict(settings.training).items()
-            if name not in _NOT_ITS_OWN
+        **{
+            group: {
+                name: value
+                for name, value in dataclasses.asdict(getattr(settings, group)).items()
+                if name not in _NOT_ITS_OWN
+            }
+            for group in _GROUPS
         },
         "data": _digest(dataset),
         "dwt_keras": __version__,
@@ -58,7 +63,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         return Control(folder, *known)
     print("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
-    fitting.fit_plainly(model, settings, dataset, [])
+    fitting.fit_control(model, settings, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     export.save_keras(model, folder / "model.keras")
     accuracy = fitting.validation_accuracy(model, dataset)

@@ -10,10 +10,10 @@ from typing import Any
 
 import keras
 
-from dwt_keras.compression import byte_target, rows, targets
+from dwt_keras.compression import byte_target, rows, schedule, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, models
+from dwt_keras.training import data, early_stopping, learning_rate, models, numerics, optimizers
 
 _EVALUATION_BATCH = 1000
 # How many inputs tell the compression how much the inputs of layers vary.
@@ -44,19 +44,22 @@ class Trained:
         compression: The callback that compressed it.
         seconds: Duration of the training.
         epochs: Number of epochs.
+        record: What metrics.json says of when it ended.
     """
 
     model: keras.Model
     compression: DWTCompression
     seconds: float
     epochs: int
+    record: dict[str, int]
 
 
 def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
     """The network of the settings, with fresh weights by its seed, compiled."""
     keras.utils.set_random_seed(settings.training.seed)
-    model = models.build(settings.training, dataset.input_shape, dataset.classes)
-    models.compile_model(model, settings.training, len(dataset.train_labels))
+    with numerics.precision(settings.numerics):
+        model = models.build(settings.training, dataset.input_shape, dataset.classes)
+    optimizers.compile_model(model, settings, len(dataset.train_labels))
     return model
 
 
@@ -89,13 +92,33 @@ def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: P
     from dwt_keras.views import tensorboard
 
     model, compression = prepared.model, prepared.compression
+    optimization, samples = settings.optimization, len(dataset.train_labels)
+    first = schedule.first_full_epoch(settings.compression, settings.training.epochs)
+    # It restores weights at the end, which the compression then makes sure of.
+    stopping = early_stopping.callbacks(optimization, first)
     callbacks = [
+        *stopping,
         compression,
+        *learning_rate.callbacks(settings, samples, first),
         keras.callbacks.CSVLogger(folder / "history.csv"),
-        *tensorboard.callbacks(folder / "tensorboard", compression),
+        *tensorboard.callbacks(
+            folder / "tensorboard",
+            compression,
+            rates_of_steps=learning_rate.changes_within_epochs(optimization),
+        ),
     ]
     seconds, epochs = fit_plainly(model, settings, dataset, callbacks)
-    return Trained(model, compression, seconds, epochs)
+    return Trained(model, compression, seconds, epochs, early_stopping.record(stopping))
+
+
+def fit_control(model: keras.Model, settings: Settings, dataset: data.Dataset) -> None:
+    """Trains without compression, to the end; early stopping only chooses the best epoch."""
+    samples = len(dataset.train_labels)
+    callbacks = [
+        *early_stopping.keeping_the_best(settings.optimization),
+        *learning_rate.callbacks(settings, samples, 0),
+    ]
+    fit_plainly(model, settings, dataset, callbacks)
 
 
 def fit_plainly(
@@ -116,6 +139,8 @@ def fit_plainly(
         verbose=1 if sys.stdout.isatty() else 2,
     )
     seconds = time.perf_counter() - started
+    learning_rate.end(model, settings.optimization)
+    numerics.compute_in_float32(model, settings.numerics)
     # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
     # agrees to the bit: XLA's differ in the last place.
     model.jit_compile = False

@@ -1,18 +1,12 @@
-"""The networks of the training app, built and compiled. Importing this loads TensorFlow."""
+"""The networks of the training app, with fresh weights. Importing this loads TensorFlow."""
 
 from __future__ import annotations
-
-import math
-from typing import Any
 
 import keras
 from keras import layers
 
 from dwt_keras import checks
 from dwt_keras.settings import TrainingSettings
-
-# Adam's step size; for how many updates it is right where it falls to zero; and the largest.
-_RATE, _STEPS_AT_RATE, _LARGEST_RATE = 1e-3, 12_000, 5e-3
 
 _SMALLEST_CNN_IMAGE = 4  # Two poolings halve it, and leave one pixel.
 
@@ -34,36 +28,6 @@ def build(settings: TrainingSettings, input_shape: tuple[int, ...], classes: int
     return keras.Sequential(
         [keras.Input(input_shape, name="images"), *body, head], name=settings.model
     )
-
-
-def compile_model(model: keras.Model, settings: TrainingSettings, samples: int) -> None:
-    """Compiles with Adam and cross-entropy on whole-number labels, reporting accuracy.
-
-    Args:
-        model: The network.
-        settings: Give the learning rate and its schedule.
-        samples: How many samples an epoch has.
-    """
-    rate: Any = _RATE if settings.learning_rate is None else settings.learning_rate
-    if settings.learning_rate_schedule == "cosine":
-        steps = settings.epochs * math.ceil(samples / settings.batch_size)
-        if settings.learning_rate is None:
-            rate = _first_cosine_rate(steps)
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-
-
-def _first_cosine_rate(steps: int) -> float:
-    """Adam's first step size for a training of so many updates whose rate falls to zero.
-
-    What is best for training for bytes grows as the updates get fewer: coefficients have as far to
-    go (docs/benchmarks.md).
-    """
-    return min(max(_RATE, _RATE * (_STEPS_AT_RATE / steps) ** (2 / 3)), _LARGEST_RATE)
 
 
 def _mlp(hidden_units: tuple[int, ...]) -> list[layers.Layer]:

@@ -21,7 +21,7 @@ from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.settings.budget import BYTES
 from dwt_keras.settings.export import LITERT
-from dwt_keras.training import accuracy_drop, coding, data, export, fitting, litert, runs
+from dwt_keras.training import accuracy_drop, coding, data, export, fitting, litert, numerics, runs
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
 
@@ -57,6 +57,11 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         UserError: If the settings do not fit the data, the network or the disk (nothing has
             been written then), or if the training diverges.
     """
+    with numerics.determinism(settings.numerics):
+        return _run(settings, dataset)
+
+
+def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
     started = time.perf_counter()
     if dataset is None:
         dataset = data.load(settings.data)
@@ -115,6 +120,7 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
             "total": time.perf_counter() - started,
         },
         "epochs_run": found.trained.epochs,
+        **found.trained.record,
     }
     metrics |= {name: value for name, value in lite.items() if name != "bytes"}
     # Last of all: a folder with metrics.json is complete.

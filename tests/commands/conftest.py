@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import pytest
 
-from dwt_keras.settings import DataSettings, TrainingSettings
-from dwt_keras.training import data, models
+from dwt_keras.settings import DataSettings, Settings
+from dwt_keras.training import data, models, optimizers
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +20,9 @@ def digits() -> data.Dataset:
 def archive(tmp_path_factory: pytest.TempPathFactory, digits: data.Dataset) -> Path:
     """A .keras file of an mlp, trained for a moment, with its optimizer's state."""
     keras.utils.set_random_seed(1)
-    settings = TrainingSettings(hidden_units=(24,), learning_rate=0.01)
-    model = models.build(settings, digits.input_shape, digits.classes)
-    models.compile_model(model, settings, len(digits.train_labels))
+    settings = Settings.from_flat({"hidden_units": (24,), "learning_rate": 0.01})
+    model = models.build(settings.training, digits.input_shape, digits.classes)
+    optimizers.compile_model(model, settings, len(digits.train_labels))
     model.fit(digits.train_images, digits.train_labels, epochs=3, verbose=0)
     path = tmp_path_factory.mktemp("archive") / "model.keras"
     model.save(path)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwt_keras.compression import schedule
+from dwt_keras.settings import CompressionSettings
 from dwt_keras.settings.ramps import RAMPS
 
 ramps = st.sampled_from(RAMPS)
@@ -77,3 +78,30 @@ def test_rows_that_go_as_a_whole_are_gone_after_a_quarter_of_the_training():
     planned = schedule.for_training("cubic", 0, None, 16, structured=True)
     assert planned.end_epoch == 4
     assert schedule.for_training("cubic", 0, None, 1, structured=True).end_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("compression", "count", "first"),
+    [
+        ({}, 10, 0),
+        ({"ramp_begin_epoch": 3}, 10, 3),
+        # Two thirds of the epochs, at whose end, the 7th's, the threshold is full.
+        ({"threshold_rule": "quantile"}, 10, 6),
+        ({"threshold_rule": "quantile", "ramp_end_epoch": 4}, 10, 3),
+        ({"threshold_rule": "quantile", "ramp": "constant"}, 10, 0),
+        ({"wavelet": "auto"}, 10, 0),
+        ({"wavelet": "auto", "choose_basis_epochs": "2,8"}, 10, 7),
+        ({"keep_rows": 0.5}, 10, 6),
+        ({"max_accuracy_drop": 0.01, "structure": "rows"}, 10, 6),
+        ({"target_bytes": 900}, 10, 6),
+        ({"max_accuracy_drop": 0.01}, 10, 6),
+        ({"target_bytes": 900, "ramp_end_epoch": 8}, 10, 8),
+        ({"target_bytes": 900, "choose_basis_epochs": "9"}, 10, 9),
+        ({"target_bytes": 900, "choose_basis_epochs": "10"}, 10, 10),
+        ({"target_bytes": 900}, 2, 1),
+        ({"target_bytes": 900}, 1, 1),
+        ({"threshold_rule": "quantile"}, 1, 0),
+    ],
+)
+def test_the_first_epoch_that_may_remain(compression, count, first):
+    assert schedule.first_full_epoch(CompressionSettings(**compression), count) == first

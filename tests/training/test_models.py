@@ -1,4 +1,4 @@
-"""The networks: their layers and sizes, and how they are compiled."""
+"""The networks: their layers and sizes."""
 
 from __future__ import annotations
 
@@ -106,38 +106,3 @@ def test_cnn_refuses_small_images(shape: tuple[int, ...]) -> None:
 def test_cnn_takes_the_smallest_images() -> None:
     model = models.build(TrainingSettings(model="cnn"), (4, 4, 1), 10)
     assert model.get_layer("pool_2").output.shape == (None, 1, 1, 64)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "epochs", "first"),
-    [
-        ("constant", 1, 0.001),
-        ("cosine", 100, 0.001),  # 20,000 updates
-        ("cosine", 20, 0.001 * 3 ** (2 / 3)),  # 4,000
-        ("cosine", 1, 0.005),
-    ],
-)
-def test_without_a_learning_rate_few_updates_of_a_cosine_get_more(
-    schedule: str, epochs: int, first: float
-) -> None:
-    settings = TrainingSettings(epochs=epochs, batch_size=5, learning_rate_schedule=schedule)
-    model = models.build(settings, (8, 8, 1), 3)
-    models.compile_model(model, settings, 998)
-    assert float(model.optimizer.learning_rate) == pytest.approx(first)
-
-
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_compiles_and_learns(name: str) -> None:
-    settings = TrainingSettings(model=name, learning_rate=0.0123, hidden_units=(16,))
-    model = models.build(settings, (8, 8, 1), 3)
-    models.compile_model(model, settings, 12)
-    assert isinstance(model.optimizer, keras.optimizers.Adam)
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.0123)
-    images = np.zeros((12, 8, 8, 1), np.float32)
-    labels = np.arange(12, dtype=np.int32) % 3
-    before = model.get_weights()
-    scores = model.fit(images, labels, batch_size=4, verbose=0).history
-    assert sorted(scores) == ["accuracy", "loss"]
-    # Black images tell nothing: the loss is the labels' entropy.
-    assert scores["loss"][0] == pytest.approx(np.log(3), rel=0.05)
-    assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
