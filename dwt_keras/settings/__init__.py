@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import ramps
+from dwt_keras.settings import ramps, regularization
+from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.regularization import RegularizationSettings
 from dwt_keras.settings.training import TrainingSettings
 
 
@@ -34,9 +36,14 @@ class Settings:
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
     export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
+    regularization: RegularizationSettings = dataclasses.field(
+        default_factory=RegularizationSettings
+    )
+    augmentation: AugmentationSettings = dataclasses.field(default_factory=AugmentationSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
+        regularization.check_beside(self.regularization, self.training.model, self.compression)
         coding, allowed = self.coding.coding_accuracy_drop, self.compression.max_accuracy_drop
         if self.compression.is_structured and allowed is not None and coding >= allowed:
             raise checks.ArgumentError(
@@ -92,6 +99,8 @@ _GROUPS: dict[str, Any] = {
     "training": TrainingSettings,
     "coding": CodingSettings,
     "export": ExportSettings,
+    "regularization": RegularizationSettings,
+    "augmentation": AugmentationSettings,
 }
 
 
