@@ -103,7 +103,9 @@ def _parse(text: str) -> dict[str, float]:
         if name not in _KINDS:
             close = difflib.get_close_matches(name, _KINDS, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
-            forms = ", ".join(key + (f"={kind.unit}" * bool(kind.unit)) for key, kind in _KINDS.items())
+            forms = ", ".join(
+                key + (f"={kind.unit}" * bool(kind.unit)) for key, kind in _KINDS.items()
+            )
             raise checks.ArgumentError(
                 "augment", f"must be of {forms}, comma-separated; given {part.strip()!r}{hint}"
             )

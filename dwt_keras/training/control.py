@@ -16,7 +16,8 @@ from dwt_keras._version import __version__
 from dwt_keras.settings import Settings
 from dwt_keras.training import data, export, fitting, runs
 
-_NOT_ITS_OWN = ("save_dir", "run_name")
+# The penalty on coefficients is part of the compression.
+_NOT_ITS_OWN = ("save_dir", "run_name", "l1_wavelet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,12 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
             for name, value in dataclasses.asdict(settings.training).items()
             if name not in _NOT_ITS_OWN
         },
+        "regularization": {
+            name: value
+            for name, value in dataclasses.asdict(settings.regularization).items()
+            if name not in _NOT_ITS_OWN
+        },
+        "augmentation": dataclasses.asdict(settings.augmentation),
         "data": _digest(dataset),
         "dwt_keras": __version__,
     }

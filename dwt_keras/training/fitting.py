@@ -13,7 +13,7 @@ import keras
 from dwt_keras.compression import byte_target, rows, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, models
+from dwt_keras.training import augmentation, data, models, penalties, requirements, soft_labels
 
 _EVALUATION_BATCH = 1000
 # How many inputs tell the compression how much the inputs of layers vary.
@@ -53,9 +53,16 @@ class Trained:
 
 
 def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
-    """The network of the settings, with fresh weights by its seed, compiled."""
+    """The network of the settings, with fresh weights by its seed, compiled.
+
+    Raises:
+        ArgumentError: If the data are not what the network or the augmentation takes.
+    """
     keras.utils.set_random_seed(settings.training.seed)
-    model = models.build(settings.training, dataset.input_shape, dataset.classes)
+    requirements.check(settings, dataset.input_shape)
+    model = models.build(
+        settings.training, dataset.input_shape, dataset.classes, settings.regularization
+    )
     models.compile_model(model, settings.training, len(dataset.train_labels))
     return model
 
@@ -73,6 +80,7 @@ def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
     if settings.compression.target_bytes is not None:
         byte_target.check(model, found, settings.compression.target_bytes)
     compression = DWTCompression(
+        l1_wavelet=settings.regularization.l1_wavelet,
         samples=dataset.train_images[:_SAMPLES],
         **{
             field.name: getattr(settings.compression, field.name)
@@ -106,16 +114,27 @@ def fit_plainly(
     train = data.pipeline(
         dataset.train_images, dataset.train_labels, training.batch_size, shuffle_seed=training.seed
     )
+    watched = validation(dataset)
+    is_soft = soft_labels.are_needed(settings)
+    if is_soft:
+        smoothing = settings.regularization.label_smoothing
+        train = soft_labels.smoothed(train, dataset.classes, smoothing)
+        watched = soft_labels.smoothed(watched, dataset.classes)
+        soft_labels.compile_for_training(model)
+    train = augmentation.varied(train, settings.augmentation, training.seed)
     started = time.perf_counter()
-    history = model.fit(
-        train,
-        validation_data=validation(dataset),
-        epochs=training.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # The pipeline shuffles.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    with penalties.added(model, settings.regularization):
+        history = model.fit(
+            train,
+            validation_data=watched,
+            epochs=training.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # The pipeline shuffles.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     seconds = time.perf_counter() - started
+    if is_soft:
+        soft_labels.compile_for_use(model)
     # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
     # agrees to the bit: XLA's differ in the last place.
     model.jit_compile = False

@@ -1,4 +1,4 @@
-"""What the networks and variations of samples ask of the data. Importing this loads no TensorFlow."""
+"""What networks and variations of samples ask of the data. This loads no TensorFlow."""
 
 from __future__ import annotations
 

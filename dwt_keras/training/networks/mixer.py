@@ -22,9 +22,9 @@ _PATCH_UNITS, _CHANNEL_UNITS = 64, 128
 def build(plan: Plan) -> keras.Model:
     """Four blocks of width 64."""
     inputs = plan.inputs()
-    patches = layers.Conv2D(
-        _WIDTH, PATCH, PATCH, data_format="channels_last", name="patches"
-    )(inputs)
+    patches = layers.Conv2D(_WIDTH, PATCH, PATCH, data_format="channels_last", name="patches")(
+        inputs
+    )
     count = patches.shape[1] * patches.shape[2]
     tensor = layers.Reshape((count, _WIDTH), name="flatten")(patches)
     for number in range(1, _BLOCKS + 1):
