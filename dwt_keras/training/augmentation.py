@@ -121,12 +121,16 @@ def _cut_out(images: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
 def _mixed(samples: tf.Tensor, labels: tf.Tensor, alpha: float, seed: tf.Tensor) -> tuple[Any, Any]:
     """Mixes samples and labels (Zhang and others 2018, arXiv:1710.09412).
 
-    A share from Beta(alpha, alpha) is x / (x + y) for two draws of a gamma distribution; of small
-    alpha both may be zero, and the sample stays whole.
+    A share from Beta(alpha, alpha) is x / (x + y) for two draws of Gamma(alpha). Those of a small
+    alpha underflow, so their logarithms are drawn: Gamma(alpha) is Gamma(alpha + 1) times the
+    (1 / alpha)-th power of a uniform draw.
     """
-    gammas = tf.random.stateless_gamma((tf.shape(samples)[0], 2), seed, alpha)
-    total = tf.reduce_sum(gammas, axis=1)
-    share = tf.where(total > 0, gammas[:, 0] / total, 1.0)
+    shape = (2, tf.shape(samples)[0])
+    seeds = [tf.random.experimental.stateless_fold_in(seed, place) for place in range(2)]
+    gammas = tf.random.stateless_gamma(shape, seeds[0], alpha + 1.0)
+    uniforms = 1.0 - tf.random.stateless_uniform(shape, seeds[1])  # Zero is not among them.
+    logarithms = tf.math.log(gammas) + tf.math.log(uniforms) / alpha
+    share = tf.sigmoid(logarithms[0] - logarithms[1])
 
     def mix(values: tf.Tensor) -> tf.Tensor:
         own = tf.reshape(share, [-1] + [1] * (values.shape.rank - 1))

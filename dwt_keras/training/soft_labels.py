@@ -50,10 +50,11 @@ def compile_for_use(model: keras.Model) -> None:
 
 
 def _recompile(model: keras.Model, loss: str) -> None:
-    model.compile(
-        optimizer=model.optimizer,
-        loss=loss,
-        metrics=["accuracy"],
-        jit_compile=model.jit_compile,
-        steps_per_execution=model.steps_per_execution,
-    )
+    with model.distribute_strategy.scope():
+        model.compile(
+            optimizer=model.optimizer,
+            loss=loss,
+            metrics=["accuracy"],
+            jit_compile=model.jit_compile,
+            steps_per_execution=model.steps_per_execution,
+        )
