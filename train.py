@@ -31,11 +31,12 @@ def main(argv: Sequence[str]) -> int:
 def train(settings: Settings) -> int:
     """Trains as the settings say, and prints the result."""
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
-    from dwt_keras.training import data, runs
+    from dwt_keras.training import data, requirements, runs
 
     runs.check_save_dir(settings.training.save_dir)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)
+    requirements.check(settings, dataset.input_shape)
     for note in settings.compression.notes:
         print(note)
 

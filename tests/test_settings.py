@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 
 from dwt_keras import settings
 from dwt_keras.checks import ArgumentError
-from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
+from dwt_keras.settings import (
+    CompressionSettings,
+    DataSettings,
+    Settings,
+    TrainingSettings,
+    regularization,
+)
+from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
+from dwt_keras.settings.regularization import RegularizationSettings
 
 GROUPS = [
     CompressionSettings,
@@ -26,6 +34,8 @@ GROUPS = [
     NumericsSettings,
     CodingSettings,
     ExportSettings,
+    RegularizationSettings,
+    AugmentationSettings,
 ]
 
 # Field, what is given, and the words that say what is allowed.
@@ -165,6 +175,28 @@ REFUSED = [
     ],
     *[("jit_compile", value, "must be one of auto, on, off") for value in ("yes", True, None)],
     *[("deterministic", value, "must be true or false") for value in ("no", 0, None)],
+    *(
+        (name, value, "must be a finite number, 0 or more")
+        for name in ("l1", "l2", "l1_wavelet")
+        for value in (-1e-6, math.nan, math.inf, "0.1", None, True)
+    ),
+    *(
+        (name, value, "must be a finite number, 0 or more, below 1")
+        for name in ("dropout", "label_smoothing")
+        for value in (-0.1, 1, math.nan, "0.1", True)
+    ),
+    *(("batch_norm", value, "must be true or false") for value in ("no", 0, None)),
+    *(
+        ("augment", value, "must be of flip, rotate=DEGREES, shift=SHARE")
+        for value in ("", "flop", "Flip", "flip,", "noise:0.1")
+    ),
+    *(
+        ("augment", value, "must have")
+        for value in ("flip=", "flip=1", "rotate", "rotate=", "rotate=181", "shift=1", "zoom=-1")
+    ),
+    *(("augment", value, "must have") for value in ("noise=nan", "mixup=inf", "cutout=0")),
+    ("augment", "flip,noise=0.1,flip", "must name flip once"),
+    ("augment", 3, "must be text"),
     ("save_dir", None, "must be text"),
     ("run_name", 3, "must be text"),
 ]
@@ -212,6 +244,13 @@ OTHER = {
     "run_name": "first",
     "coding_accuracy_drop": 0.01,
     "export": "litert",
+    "l1": 1e-5,
+    "l2": 1e-4,
+    "l1_wavelet": 0.01,
+    "dropout": 0.2,
+    "batch_norm": True,
+    "label_smoothing": 0.1,
+    "augment": "flip,rotate=10",
 }
 
 
@@ -227,14 +266,62 @@ def test_a_field_out_of_range_is_refused_in_one_line(name, value, allowed):
     assert caught.value.argument == name
     assert message.startswith(f"{name} {allowed}")
     assert "given " in message
-    # A bad pattern is shown by itself, and a number that came as text without its quotes.
-    assert name == "layers" or str(value) in message
+    # A bad pattern or variation is shown by itself, and a number as text without its quotes.
+    assert name in ("layers", "augment") or str(value) in message
     assert "\n" not in message
 
 
 def test_every_field_is_refused_something():
     special = {"ramp_end_epoch"}  # Its rules involve other fields: below.
     assert {name for name, _, _ in REFUSED} | special == set(settings.flat_fields())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "mixer", "batch_norm": True}, "batch_norm must not .*model=mixer.*given True"),
+        ({"model": "vit_tiny", "batch_norm": True}, "batch_norm must not .*given True"),
+        ({"wavelet": "mexh", "l1_wavelet": 0.1}, "l1_wavelet needs .* given 0.1 with .* mexh"),
+    ],
+)
+def test_regularisation_that_does_not_fit_is_refused(values, message):
+    with pytest.raises(ArgumentError, match=f"^{message}$"):
+        Settings.from_flat(values)
+
+
+def test_a_network_that_is_built_already_takes_no_layers():
+    allowed = RegularizationSettings(l1=0.1, l2=0.1, l1_wavelet=0.1, label_smoothing=0.1)
+    regularization.check_built(allowed, "net.keras")
+    for name, value in (("dropout", 0.0), ("dropout", 0.2), ("batch_norm", True)):
+        group = RegularizationSettings(**{name: value})
+        with pytest.raises(ArgumentError, match=f"^{name} .*model=net.keras.*given {value}$"):
+            regularization.check_beside(group, "net.keras", CompressionSettings())
+
+
+def test_variations_are_read():
+    assert AugmentationSettings().variations == {}
+    found = AugmentationSettings(augment=" flip, rotate=1e1,mixup = 0.2").variations
+    assert found == {"flip": 1.0, "rotate": 10.0, "mixup": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("shape", "able"),
+    [
+        ((8, 8, 1), {"flip", "rotate", "shift", "zoom", "noise", "cutout", "mixup"}),
+        ((96, 2), {"shift", "noise", "mixup"}),
+        ((13,), {"noise", "mixup"}),
+        ((4, 8, 8, 1), set()),
+    ],
+)
+def test_variations_are_for_samples_of_some_rank(shape, able):
+    every = "flip,rotate=10,shift=0.1,zoom=0.1,noise=0.05,cutout=0.25,mixup=0.2"
+    for part in every.split(","):
+        given = AugmentationSettings(augment=part)
+        if part.partition("=")[0] in able:
+            given.check_for(shape)
+        else:
+            with pytest.raises(ArgumentError, match=r"^augment must .* for .*; given \w+$"):
+                given.check_for(shape)
 
 
 def test_an_empty_save_dir_is_refused():

@@ -10,6 +10,7 @@ import numpy as np
 
 from dwt_keras import checks
 from dwt_keras.compression import budget, shrink
+from dwt_keras.compression.constraints import Penalty
 from dwt_keras.compression.latent import Array, LatentCoefficients
 from dwt_keras.compression.targets import Target
 
@@ -33,16 +34,22 @@ class ByteTarget:
         target_bytes: Size of the whole file, the architecture included where it can be stored;
             `check` has found that it can be kept.
         training: Any object that stands for this training.
+        penalty: What draws latent coefficients to zero; None for nothing.
     """
 
     def __init__(
-        self, model: Any, targets: Sequence[Target], target_bytes: int, training: object
+        self,
+        model: Any,
+        targets: Sequence[Target],
+        target_bytes: int,
+        training: object,
+        penalty: Penalty | None = None,
     ) -> None:
         self._model = model
         self.targets = tuple(targets)
         self._target_bytes = target_bytes
         self._size = file_size(model, targets)
-        self._latent = LatentCoefficients(model, targets, training)
+        self._latent = LatentCoefficients(model, targets, training, penalty)
         self._threshold = 0.0
         # With which the file has the size, whatever the schedule makes of it.
         self._goal = 0.0

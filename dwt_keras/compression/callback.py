@@ -16,6 +16,7 @@ from dwt_keras.compression import (
     constraints,
     dropout,
     inputs,
+    penalty,
     rows,
     schedule,
     shrink,
@@ -23,7 +24,7 @@ from dwt_keras.compression import (
     support,
 )
 from dwt_keras.compression import targets as kernels
-from dwt_keras.settings import CompressionSettings, ramps
+from dwt_keras.settings import CompressionSettings, ramps, regularization
 from dwt_keras.settings.structure import COLUMNS, ROWS
 
 
@@ -69,6 +70,9 @@ class DWTCompression(keras.callbacks.Callback):
             target_bytes to "auto".
         level: Decomposition level, "max" or "auto". Defaults to 1, with wavelet "auto" to "auto".
         threshold: Magnitude or fraction, by rule; 0.05 by default.
+        l1_wavelet: Each optimizer step takes the learning rate times this from the magnitude of
+            every coefficient, down to zero (see `penalty`), once there are bases. Held
+            coefficients are drawn within the support; with target_bytes latent ones are.
         samples: Some inputs of the model, of shape (samples, ...), a thousand say: with `keep_rows`
             they tell how much what multiplies a row varies. Without them it is taken as equal.
         **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
@@ -96,6 +100,7 @@ class DWTCompression(keras.callbacks.Callback):
         level: int | str | None = None,
         threshold: float | None = None,
         *,
+        l1_wavelet: float = 0.0,
         samples: Any = None,
         **settings: Any,
     ) -> None:
@@ -109,6 +114,8 @@ class DWTCompression(keras.callbacks.Callback):
                 "takes several trainings, so that train.py has it and one training does not: give "
                 f"target_bytes; given {self.settings.max_accuracy_drop!r}",
             )
+        regularization.check_l1_wavelet(l1_wavelet, self.settings)
+        self._l1_wavelet = l1_wavelet
         self._samples = samples
         self._inputs: inputs.Inputs | None = None
         self._targets: tuple[kernels.Target, ...] = ()
@@ -118,6 +125,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._schedule = schedule.of_settings(self.settings, epochs=1)
         self._support: support.HeldSupport | None = None
         self._bytes: byte_target.ByteTarget | None = None
+        self._drawn: penalty.DrawnCoefficients | None = None
         self._dropout: dropout.DropoutRates | None = None
         self._states = states.ShrunkStates()
         self._in_epoch = False
@@ -147,7 +155,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._targets = ()
         self._states = states.ShrunkStates()
         self._rechosen = False
-        self._bytes = None
+        self._bytes = self._drawn = None
         self._dropout = None
         self._last = None
         self._schedule = schedule.of_settings(self.settings, epochs)
@@ -207,7 +215,7 @@ class DWTCompression(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:
         if self._last is not None:  # Else no epoch was trained.
             self._shrink_what_was_overwritten()
-        for constraints_of_training in (self._support, self._bytes):
+        for constraints_of_training in (self._support, self._bytes, self._drawn):
             if constraints_of_training is not None:
                 constraints_of_training.detach()
         self._support = None
@@ -233,18 +241,22 @@ class DWTCompression(keras.callbacks.Callback):
             self._hold()
 
     def _hold(self) -> None:
-        """Lets optimizer steps keep to what the next shrinkings will leave."""
+        """Lets optimizer steps keep to what the next shrinkings will leave, or draw it to zero."""
+        drawing = penalty.L1(self.model, self._l1_wavelet) if self._l1_wavelet else None
         if self.settings.target_bytes is not None:
             self._bytes = byte_target.ByteTarget(
-                self.model, self._targets, self.settings.target_bytes, self.params
+                self.model, self._targets, self.settings.target_bytes, self.params, drawing
             )
             self._bytes.attach()
         elif self.settings.hold_support:
             held = self._targets
             if self.settings.structure == COLUMNS:
                 held += rows.biases(held)
-            self._support = support.HeldSupport(self.model, held, self.params)
+            self._support = support.HeldSupport(self.model, held, self.params, drawing)
             self._support.attach()
+        elif drawing is not None:
+            self._drawn = penalty.DrawnCoefficients(self.model, self._targets, self.params, drawing)
+            self._drawn.attach()
 
     def _shrink_epoch(self) -> None:
         """Shrinks if this epoch has not been shrunk yet."""

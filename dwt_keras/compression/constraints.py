@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import platform
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import tensorflow as tf
 
@@ -19,6 +19,13 @@ from dwt_keras.compression.targets import Target
 from dwt_keras.wavelet.basis import Basis
 
 
+class Penalty(Protocol):
+    """What is taken of coefficients after optimizer steps (`penalty.L1`)."""
+
+    def drawing(self, steps: int = 1) -> Callable[[Any], Any]:
+        """What to do with a tensor of coefficients after so many steps."""
+
+
 class KernelConstraint(abc.ABC):
     """The constraint of one kernel, composed with one that is already there.
 
@@ -26,11 +33,15 @@ class KernelConstraint(abc.ABC):
         target: The kernel; its basis is no frame.
         training: Any object that stands for the training it belongs to.
         compiled: Whether XLA works where the kernel is trained.
+        penalty: What draws coefficients to zero; biases are left alone.
     """
 
-    def __init__(self, target: Target, training: object, compiled: bool) -> None:
+    def __init__(
+        self, target: Target, training: object, compiled: bool, penalty: Penalty | None = None
+    ) -> None:
         self.target = target
         self.training = training
+        self.penalty = penalty if target.name != "bias" else None
         self._previous: Any = None
         self.dtype = "float64" if target.variable.dtype == "float64" else "float32"
         # Settings refuse to constrain a frame.
@@ -49,6 +60,10 @@ class KernelConstraint(abc.ABC):
     def applied(self, kernel: Any) -> Any:
         """The kernel after a step: `change` of it, unless that can wait."""
         return self.change(kernel)
+
+    def drawing(self, steps: int = 1) -> Callable[[Any], Any]:
+        """What the penalty makes of a tensor of coefficients in so many optimizer steps."""
+        return (lambda block: block) if self.penalty is None else self.penalty.drawing(steps)
 
     def attach(self) -> None:
         """Puts the constraint on the variable, in the place of one of an earlier training."""
@@ -78,16 +93,22 @@ class Constraints(Generic[Kind]):
         targets: The targets.
         kind: The class of each constraint.
         training: Any object that stands for this training; `release` tells others by it.
+        penalty: What draws their coefficients to zero; None for nothing.
     """
 
     def __init__(
-        self, model: Any, targets: Sequence[Target], kind: type[Kind], training: object = None
+        self,
+        model: Any,
+        targets: Sequence[Target],
+        kind: type[Kind],
+        training: object = None,
+        penalty: Penalty | None = None,
     ) -> None:
         self._model = model
         # Mirrored variables need mirrored state.
         with model.distribute_strategy.scope():
             compiled = _can_compile(model)
-            constraints = [kind(target, training, compiled) for target in targets]
+            constraints = [kind(target, training, compiled, penalty) for target in targets]
         self.by_path = {constraint.target.path: constraint for constraint in constraints}
 
     def attach(self) -> None:

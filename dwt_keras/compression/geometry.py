@@ -53,11 +53,14 @@ class Geometry:
         shape: The kernel's values as an array whose axes mean something.
         axes: Those of its axes that have neighbours; may be empty.
         traced: False where the model's graph could not be followed, so that there may be more.
+        mixes_places: Whether the layer multiplies an axis of places in inputs with more axes, or
+            makes one.
     """
 
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     traced: bool = True
+    mixes_places: bool = False
 
 
 def plain(shape: tuple[int, ...], *, traced: bool = True) -> Geometry:
@@ -109,7 +112,7 @@ def _feature_map(tensor: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     if None in sizes or isinstance(_origin(source)[0], layers.Permute):
         return None
     channels_first = getattr(operation, "data_format", None) == "channels_first"
-    axes = _spatial_axes(source, channels_first)
+    axes = spatial_axes(source, channels_first)
     if channels_first:
         # Such a Flatten puts the first axis last before it flattens.
         sizes = (*sizes[1:], sizes[0])
@@ -117,7 +120,7 @@ def _feature_map(tensor: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     return sizes, axes
 
 
-def _spatial_axes(tensor: Any, assume_channels_first: bool) -> tuple[int, ...]:
+def spatial_axes(tensor: Any, assume_channels_first: bool = False) -> tuple[int, ...]:
     """The axes of a feature map, batch axis not counted, that have neighbours.
 
     Args:

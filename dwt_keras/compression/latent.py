@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from dwt_keras.coding import quantizer
 from dwt_keras.compression import budget
-from dwt_keras.compression.constraints import Constraints, KernelConstraint
+from dwt_keras.compression.constraints import Constraints, KernelConstraint, Penalty
 from dwt_keras.compression.targets import Target
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -53,8 +53,10 @@ def shown(latent: Array, threshold: float, step: float) -> Array:
 
 
 class _Latent(KernelConstraint):
-    def __init__(self, target: Target, training: object, compiled: bool) -> None:
-        super().__init__(target, training, compiled)
+    def __init__(
+        self, target: Target, training: object, compiled: bool, penalty: Penalty | None = None
+    ) -> None:
+        super().__init__(target, training, compiled, penalty)
         leaves = self.projection.leaves
         latent = self._decomposed()
         # One variable a block: copying blocks together would cost more than the transform.
@@ -95,13 +97,15 @@ class _Latent(KernelConstraint):
         )
 
     def changed(self, kernel: Any) -> Any:
-        return self.projection(kernel, self._step_of)
+        drawn = self.drawing(STEPS_AT_ONCE)
 
-    def _step_of(self, path: str, block: Any) -> Any:
-        variable = self._latent[path]
-        latent = variable + (block - self._shown(variable))
-        variable.assign(latent)
-        return self._shown(latent)
+        def step_of(path: str, block: Any) -> Any:
+            variable = self._latent[path]
+            latent = drawn(variable + (block - self._shown(variable)))
+            variable.assign(latent)
+            return self._shown(latent)
+
+        return self.projection(kernel, step_of)
 
     def _shown(self, latent: Any) -> Any:
         """As `shown`, in the graph."""
@@ -136,10 +140,17 @@ class LatentCoefficients(Constraints[_Latent]):
         targets: The targets, none with a frame.
         training: Any object that stands for this training; `constraints.release` tells others by
             it.
+        penalty: What draws latent coefficients to zero, shown or not; None for nothing.
     """
 
-    def __init__(self, model: Any, targets: Sequence[Target], training: object = None) -> None:
-        super().__init__(model, targets, _Latent, training)
+    def __init__(
+        self,
+        model: Any,
+        targets: Sequence[Target],
+        training: object = None,
+        penalty: Penalty | None = None,
+    ) -> None:
+        super().__init__(model, targets, _Latent, training, penalty)
 
     def read(self, target: Target) -> Array:
         """A copy of a kernel's latent coefficients."""

@@ -8,8 +8,8 @@ from dwt_keras.settings import CompressionSettings
 from dwt_keras.settings.budget import BYTES
 
 # Share of the epochs after which the threshold is full where nothing else is asked for. A network
-# that trains through its quantiser needs the rest to settle, and one that has few inputs left most of
-# the training to learn from them.
+# that trains through its quantiser needs the rest to settle, and one that has few inputs left needs
+# most of the training to learn from them.
 _RAMP_SHARE, _BYTES_RAMP_SHARE, _STRUCTURED_RAMP_SHARE = 2 / 3, 1 / 2, 1 / 4
 # And after which it is quantised then.
 _QUANTISED_SHARE = 0.6

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dwt_keras.compression.constraints import Constraints, KernelConstraint
+from dwt_keras.compression.constraints import Constraints, KernelConstraint, Penalty
 from dwt_keras.compression.targets import Target
 
 
 class _Held(KernelConstraint):
-    def __init__(self, target: Target, training: object, compiled: bool) -> None:
-        super().__init__(target, training, compiled)
+    def __init__(
+        self, target: Target, training: object, compiled: bool, penalty: Penalty | None = None
+    ) -> None:
+        super().__init__(target, training, compiled, penalty)
         self._mask = tf.Variable(
             tf.ones(target.basis.shape, self.dtype), trainable=False, name="support"
         )
@@ -37,8 +39,11 @@ class _Held(KernelConstraint):
 
     def changed(self, kernel: Any) -> Any:
         leaves = self.projection.leaves
-        masked = self.projection(kernel, lambda path, block: block * self._mask[leaves[path]])
-        if self.target.basis.is_identity:
+        drawn = self.drawing()
+        masked = self.projection(
+            kernel, lambda path, block: drawn(block) * self._mask[leaves[path]]
+        )
+        if self.target.basis.is_identity or self.penalty is not None:
             return masked
         return tf.where(self._holds, masked, kernel)
 
@@ -55,10 +60,17 @@ class HeldSupport(Constraints[_Held]):
         targets: The targets.
         training: Any object that stands for this training; `constraints.release` tells others by
             it.
+        penalty: What draws coefficients to zero that are held; None for nothing.
     """
 
-    def __init__(self, model: Any, targets: Sequence[Target], training: object = None) -> None:
-        super().__init__(model, targets, _Held, training)
+    def __init__(
+        self,
+        model: Any,
+        targets: Sequence[Target],
+        training: object = None,
+        penalty: Penalty | None = None,
+    ) -> None:
+        super().__init__(model, targets, _Held, training, penalty)
 
     def hold(self, target: Target, coefficients: np.ndarray[Any, np.dtype[Any]]) -> None:
         """From now on only the coefficients that are not zero here may be different from zero."""

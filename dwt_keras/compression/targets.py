@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from dwt_keras import checks
-from dwt_keras.compression import geometry
+from dwt_keras.compression import geometry, places
 from dwt_keras.settings import CompressionSettings
 from dwt_keras.wavelet import basis, best_basis, families, frame
 
@@ -32,8 +32,8 @@ _CONVOLUTION: dict[str, Reader] = {"kernel": geometry.spatial}
 # Layer class -> its kernels -> how to read their geometry. Biases, normalisation and other
 # small vectors are never targets. Attention's projections are EinsumDense layers of their own.
 _KERNELS: dict[type, dict[str, Reader]] = {
-    layers.Dense: {"kernel": geometry.dense},
-    layers.EinsumDense: {"kernel": _without},
+    layers.Dense: {"kernel": places.dense},
+    layers.EinsumDense: {"kernel": places.einsum},
     layers.Embedding: {"embeddings": _without},
     layers.Conv1D: _CONVOLUTION,
     layers.Conv2D: _CONVOLUTION,
@@ -172,8 +172,13 @@ def find(model: Any, settings: CompressionSettings, *, frozen: bool = False) -> 
     geometries = [
         read(layer, shape) for (_, layer, _, read), shape in zip(found, shapes, strict=True)
     ]
-    notes = list(_geometry_notes(found, geometries, settings))
     # Rows and columns are of inputs and units as they are.
+    if settings.is_structured:
+        geometries = [
+            geometry.plain(shape) if read.mixes_places else read
+            for read, shape in zip(geometries, shapes, strict=True)
+        ]
+    notes = list(_geometry_notes(found, geometries, settings))
     as_matrices = not settings.is_structured and not _any_axes(geometries)
     if settings.axes == "matrix" or as_matrices:
         geometries = [geometry.matrix(shape) for shape in shapes]

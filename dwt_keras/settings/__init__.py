@@ -14,13 +14,15 @@ from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import optimization as optimizations
-from dwt_keras.settings import ramps
+from dwt_keras.settings import ramps, regularization
+from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
+from dwt_keras.settings.regularization import RegularizationSettings
 from dwt_keras.settings.training import TrainingSettings
 
 
@@ -39,9 +41,14 @@ class Settings:
     numerics: NumericsSettings = dataclasses.field(default_factory=NumericsSettings)
     coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
     export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
+    regularization: RegularizationSettings = dataclasses.field(
+        default_factory=RegularizationSettings
+    )
+    augmentation: AugmentationSettings = dataclasses.field(default_factory=AugmentationSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
+        regularization.check_beside(self.regularization, self.training.model, self.compression)
         coding, allowed = self.coding.coding_accuracy_drop, self.compression.max_accuracy_drop
         if self.compression.is_structured and allowed is not None and coding >= allowed:
             raise checks.ArgumentError(
@@ -100,6 +107,8 @@ _GROUPS: dict[str, Any] = {
     "numerics": NumericsSettings,
     "coding": CodingSettings,
     "export": ExportSettings,
+    "regularization": RegularizationSettings,
+    "augmentation": AugmentationSettings,
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dwt_keras import checks
 from dwt_keras.settings.fields import setting, whole_numbers
 
-MODELS = ("mlp", "cnn")
+MODELS = ("mlp", "cnn", "resnet20", "conv1d", "mixer", "vit_tiny")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,12 @@ class TrainingSettings:
         ArgumentError: On the first field that is out of range.
     """
 
-    model: str = setting("mlp", "Network: mlp (dense layers) or cnn (four convolutions).")
+    model: str = setting(
+        "mlp",
+        "Network: mlp (dense layers), cnn (four convolutions), resnet20 (19 convolutions and "
+        "shortcuts), conv1d (two long convolutions, for signals), mixer (dense layers over patches "
+        "and channels) or vit_tiny (attention over patches).",
+    )
     hidden_units: tuple[int, ...] = setting(
         (128,), "Units of the mlp's hidden layers, comma-separated."
     )

@@ -17,8 +17,9 @@ from dwt_keras.settings import Settings
 from dwt_keras.training import data, export, fitting, runs
 
 # The groups of settings that it depends on, and what in them it does not.
-_GROUPS = ("training", "optimization", "numerics")
-_NOT_ITS_OWN = ("save_dir", "run_name")
+_GROUPS = ("training", "optimization", "numerics", "regularization", "augmentation")
+# The penalty on coefficients is part of the compression.
+_NOT_ITS_OWN = ("save_dir", "run_name", "l1_wavelet")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,18 @@ import keras
 from dwt_keras.compression import byte_target, rows, schedule, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, early_stopping, learning_rate, models, numerics, optimizers
+from dwt_keras.training import (
+    augmentation,
+    data,
+    early_stopping,
+    learning_rate,
+    models,
+    numerics,
+    optimizers,
+    penalties,
+    requirements,
+    soft_labels,
+)
 
 _EVALUATION_BATCH = 1000
 # How many inputs tell the compression how much the inputs of layers vary.
@@ -55,10 +66,17 @@ class Trained:
 
 
 def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
-    """The network of the settings, with fresh weights by its seed, compiled."""
+    """The network of the settings, with fresh weights by its seed, compiled.
+
+    Raises:
+        ArgumentError: If the data are not what the network or the augmentation takes.
+    """
     keras.utils.set_random_seed(settings.training.seed)
+    requirements.check(settings, dataset.input_shape)
     with numerics.precision(settings.numerics):
-        model = models.build(settings.training, dataset.input_shape, dataset.classes)
+        model = models.build(
+            settings.training, dataset.input_shape, dataset.classes, settings.regularization
+        )
     optimizers.compile_model(model, settings, len(dataset.train_labels))
     return model
 
@@ -76,6 +94,7 @@ def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
     if settings.compression.target_bytes is not None:
         byte_target.check(model, found, settings.compression.target_bytes)
     compression = DWTCompression(
+        l1_wavelet=settings.regularization.l1_wavelet,
         samples=dataset.train_images[:_SAMPLES],
         **{
             field.name: getattr(settings.compression, field.name)
@@ -129,18 +148,29 @@ def fit_plainly(
     train = data.pipeline(
         dataset.train_images, dataset.train_labels, training.batch_size, shuffle_seed=training.seed
     )
+    watched = validation(dataset)
+    is_soft = soft_labels.are_needed(settings)
+    if is_soft:
+        smoothing = settings.regularization.label_smoothing
+        train = soft_labels.smoothed(train, dataset.classes, smoothing)
+        watched = soft_labels.smoothed(watched, dataset.classes)
+        soft_labels.compile_for_training(model)
+    train = augmentation.varied(train, settings.augmentation, training.seed)
     started = time.perf_counter()
-    history = model.fit(
-        train,
-        validation_data=validation(dataset),
-        epochs=training.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # The pipeline shuffles.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    with penalties.added(model, settings.regularization):
+        history = model.fit(
+            train,
+            validation_data=watched,
+            epochs=training.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # The pipeline shuffles.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     seconds = time.perf_counter() - started
     learning_rate.end(model, settings.optimization)
     numerics.compute_in_float32(model, settings.numerics)
+    if is_soft:
+        soft_labels.compile_for_use(model)
     # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
     # agrees to the bit: XLA's differ in the last place.
     model.jit_compile = False
