@@ -15,8 +15,16 @@ from dwt_keras.checks import ArgumentError
 from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.transfer import TransferSettings
 
-GROUPS = [CompressionSettings, DataSettings, TrainingSettings, CodingSettings, ExportSettings]
+GROUPS = [
+    CompressionSettings,
+    DataSettings,
+    TrainingSettings,
+    CodingSettings,
+    ExportSettings,
+    TransferSettings,
+]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [

@@ -117,12 +117,12 @@ def test_served_and_archived_network_score_what_metrics_say(main_run: tuple[Path
     ):
         np.testing.assert_array_equal(stored.numpy(), kept.numpy())
     serve = tf.saved_model.load(str(folder / "serving" / "1")).signatures["serving_default"]
-    served = serve(images=tf.constant(digits.test_images))["outputs"].numpy()
+    served = serve(images=tf.constant(digits.test.samples()))["outputs"].numpy()
     model = keras.models.load_model(folder / "model.keras")
     np.testing.assert_array_equal(
-        served, model.predict(digits.test_images, batch_size=360, verbose=0)
+        served, model.predict(digits.test.samples(), batch_size=360, verbose=0)
     )
-    accuracy = np.mean(served.argmax(1) == digits.test_labels)
+    accuracy = np.mean(served.argmax(1) == digits.test.labels)
     assert metrics_of(folder)["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import ramps
+from dwt_keras.settings import ramps, sources
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.training import TrainingSettings
+from dwt_keras.settings.transfer import TransferSettings
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Settings:
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
     export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
+    transfer: TransferSettings = dataclasses.field(default_factory=TransferSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
@@ -43,6 +45,13 @@ class Settings:
                 "coding_accuracy_drop",
                 f"must be below max_accuracy_drop, {allowed:g}, of which it is a part; given "
                 f"{coding:g}",
+            )
+        application = sources.model_kind(self.training.model) == sources.APPLICATION
+        if self.transfer.weights is not None and not application:
+            raise checks.ArgumentError(
+                "weights",
+                f"goes with model=applications:NAME; given beside model={self.training.model} "
+                "(init takes the weights of a network for any)",
             )
         if self.training.learning_rate_schedule is None:
             falls = self.compression.budget or self.compression.is_structured
@@ -92,6 +101,7 @@ _GROUPS: dict[str, Any] = {
     "training": TrainingSettings,
     "coding": CodingSettings,
     "export": ExportSettings,
+    "transfer": TransferSettings,
 }
 
 

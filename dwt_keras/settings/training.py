@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from dwt_keras import checks
+from dwt_keras.settings import sources
 from dwt_keras.settings.fields import setting, whole_numbers
 
 MODELS = ("mlp", "cnn")
@@ -20,7 +21,12 @@ class TrainingSettings:
         ArgumentError: On the first field that is out of range.
     """
 
-    model: str = setting("mlp", "Network: mlp (dense layers) or cnn (four convolutions).")
+    model: str = setting(
+        "mlp",
+        "Network: mlp (dense layers) or cnn (four convolutions); FILE.keras with its weights; "
+        "applications:NAME of keras.applications, with a new head; or package.module:function, "
+        "which is called with input_shape= and classes= and returns a Keras model.",
+    )
     hidden_units: tuple[int, ...] = setting(
         (128,), "Units of the mlp's hidden layers, comma-separated."
     )
@@ -49,7 +55,7 @@ class TrainingSettings:
     run_name: str | None = setting(None, "Added to the run's number in its folder's name.")
 
     def __post_init__(self) -> None:
-        checks.choice("model", self.model, MODELS)
+        object.__setattr__(self, "model", sources.model(self.model, MODELS))
         object.__setattr__(self, "hidden_units", whole_numbers("hidden_units", self.hidden_units))
         checks.integer("batch_size", self.batch_size, least=1)
         checks.integer("epochs", self.epochs, least=1)

@@ -56,7 +56,7 @@ def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
     """The network of the settings, with fresh weights by its seed, compiled."""
     keras.utils.set_random_seed(settings.training.seed)
     model = models.build(settings.training, dataset.input_shape, dataset.classes)
-    models.compile_model(model, settings.training, len(dataset.train_labels))
+    models.compile_model(model, settings.training, len(dataset.train))
     return model
 
 
@@ -73,7 +73,7 @@ def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
     if settings.compression.target_bytes is not None:
         byte_target.check(model, found, settings.compression.target_bytes)
     compression = DWTCompression(
-        samples=dataset.train_images[:_SAMPLES],
+        samples=dataset.train.samples(_SAMPLES),
         **{
             field.name: getattr(settings.compression, field.name)
             for field in dataclasses.fields(settings.compression)
@@ -103,18 +103,17 @@ def fit_plainly(
 ) -> tuple[float, int]:
     """Trains; returns the seconds it took and the number of epochs."""
     training = settings.training
-    train = data.pipeline(
-        dataset.train_images, dataset.train_labels, training.batch_size, shuffle_seed=training.seed
-    )
+    train = dataset.train.batches(training.batch_size, shuffle_seed=training.seed)
     started = time.perf_counter()
-    history = model.fit(
-        train,
-        validation_data=validation(dataset),
-        epochs=training.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # The pipeline shuffles.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    with dataset.train.reading(), dataset.validation.reading():
+        history = model.fit(
+            train,
+            validation_data=validation(dataset),
+            epochs=training.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # The pipeline shuffles.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     seconds = time.perf_counter() - started
     # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
     # agrees to the bit: XLA's differ in the last place.
@@ -125,20 +124,21 @@ def fit_plainly(
 
 def validation(dataset: data.Dataset) -> Any:
     """The validation part in batches."""
-    return data.pipeline(
-        dataset.validation_images, dataset.validation_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
+    return dataset.validation.batches(_EVALUATION_BATCH, shuffle_seed=None)
 
 
 def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:
     """Accuracy on the validation part, 0 to 1."""
-    return float(model.evaluate(validation(dataset), verbose=0, return_dict=True)["accuracy"])
+    return _scores(model, dataset.validation)["accuracy"]
 
 
 def test_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:
     """Loss and accuracy on the test part."""
-    test = data.pipeline(
-        dataset.test_images, dataset.test_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
-    scores: dict[str, float] = model.evaluate(test, verbose=0, return_dict=True)
-    return scores
+    return _scores(model, dataset.test)
+
+
+def _scores(model: keras.Model, part: data.Part) -> dict[str, float]:
+    batches = part.batches(_EVALUATION_BATCH, shuffle_seed=None)
+    with part.reading():
+        scores: dict[str, float] = model.evaluate(batches, verbose=0, return_dict=True)
+    return {name: float(score) for name, score in scores.items()}

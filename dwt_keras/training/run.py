@@ -144,11 +144,9 @@ def _litert(model: keras.Model, dataset: data.Dataset, folder: Path) -> dict[str
     """Writes LiteRT files; what metrics.json says of them. Without them a run is whole too."""
     found: dict[str, Any] = {}
     try:
-        found["bytes"] = litert.save(model, folder, dataset.train_images)
+        found["bytes"] = litert.save(model, folder, dataset.train)
         if litert.is_installed():
-            found["litert_test_accuracy"] = litert.accuracies(
-                folder, dataset.test_images, dataset.test_labels
-            )
+            found["litert_test_accuracy"] = litert.accuracies(folder, dataset.test)
     except checks.UserError as error:
         print(f"LiteRT: {error}")
     return found
