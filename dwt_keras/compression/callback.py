@@ -71,6 +71,7 @@ class DWTCompression(keras.callbacks.Callback):
         threshold: Magnitude or fraction, by rule; 0.05 by default.
         samples: Some inputs of the model, of shape (samples, ...), a thousand say: with `keep_rows`
             they tell how much what multiplies a row varies. Without them it is taken as equal.
+        frozen: Whether kernels that are not trainable are compressed too.
         **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
             target_bytes, keep_rows, keep_columns, structure, threshold_mode, threshold_rule,
             keep_approximation, axes, layers, hold_support, scale_dropout, ramp,
@@ -97,6 +98,7 @@ class DWTCompression(keras.callbacks.Callback):
         threshold: float | None = None,
         *,
         samples: Any = None,
+        frozen: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -110,6 +112,7 @@ class DWTCompression(keras.callbacks.Callback):
                 f"target_bytes; given {self.settings.max_accuracy_drop!r}",
             )
         self._samples = samples
+        self._frozen = frozen
         self._inputs: inputs.Inputs | None = None
         self._targets: tuple[kernels.Target, ...] = ()
         self._rechosen = False
@@ -215,7 +218,7 @@ class DWTCompression(keras.callbacks.Callback):
             self._dropout.end()
 
     def _find_targets(self) -> None:
-        found = kernels.find(self.model, self.settings)
+        found = kernels.find(self.model, self.settings, frozen=self._frozen)
         notes = [*self.settings.notes, *found.notes]
         self._targets = found.items
         if self.settings.is_structured:

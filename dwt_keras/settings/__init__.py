@@ -19,7 +19,7 @@ from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.training import TrainingSettings
-from dwt_keras.settings.transfer import TransferSettings
+from dwt_keras.settings.transfer import FRESH, TransferSettings
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,24 @@ class Settings:
                 f"goes with model=applications:NAME; given beside model={self.training.model} "
                 "(init takes the weights of a network for any)",
             )
+        if self.transfer.head_epochs and not (self.transfer.init or self.comes_with_weights):
+            raise checks.ArgumentError(
+                "head_epochs",
+                "needs weights to start from: init, or a model that comes with some; given "
+                f"{self.transfer.head_epochs} beside model={self.training.model}",
+            )
         if self.training.learning_rate_schedule is None:
             falls = self.compression.budget or self.compression.is_structured
             training = dataclasses.replace(
                 self.training, learning_rate_schedule="cosine" if falls else "constant"
             )
             object.__setattr__(self, "training", training)
+
+    @property
+    def comes_with_weights(self) -> bool:
+        """Whether the network is one that has been trained before."""
+        kind = sources.model_kind(self.training.model)
+        return bool(kind) and not (kind == sources.APPLICATION and self.transfer.weights == FRESH)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Settings:

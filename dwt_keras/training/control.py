@@ -14,7 +14,7 @@ from typing import Any
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, export, fitting, runs
+from dwt_keras.training import data, export, fitting, runs, transfer
 
 _NOT_ITS_OWN = ("save_dir", "run_name")
 
@@ -41,6 +41,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         settings: The run's; what they say of compression does not matter.
         dataset: The data.
     """
+    model = fitting.build(settings, dataset)
     depends_on = {
         "training": {
             name: value
@@ -48,6 +49,9 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
             if name not in _NOT_ITS_OWN
         },
         "data": _digest(dataset),
+        "normalize": settings.data.normalize,
+        "transfer": dataclasses.asdict(settings.transfer),
+        "starts_from": transfer.digest(settings, model),
         "dwt_keras": __version__,
     }
     key = hashlib.blake2b(json.dumps(depends_on, sort_keys=True).encode(), digest_size=6)
@@ -57,7 +61,6 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     if known is not None:
         return Control(folder, *known)
     print("training the dense control, which later runs will share")
-    model = fitting.build(settings, dataset)
     fitting.fit_plainly(model, settings, dataset, [])
     folder.mkdir(parents=True, exist_ok=True)
     export.save_keras(model, folder / "model.keras")

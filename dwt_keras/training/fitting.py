@@ -12,8 +12,8 @@ import keras
 
 from dwt_keras.compression import byte_target, rows, targets
 from dwt_keras.compression.callback import DWTCompression
-from dwt_keras.settings import Settings
-from dwt_keras.training import data, models
+from dwt_keras.settings import Settings, TrainingSettings
+from dwt_keras.training import data, models, transfer
 
 _EVALUATION_BATCH = 1000
 # How many inputs tell the compression how much the inputs of layers vary.
@@ -52,28 +52,49 @@ class Trained:
     epochs: int
 
 
-def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
-    """The network of the settings, with fresh weights by its seed, compiled."""
+def build(
+    settings: Settings, dataset: data.Dataset, say: transfer.Say = lambda note: None
+) -> keras.Model:
+    """The network of the settings, its fresh weights by the seed, compiled.
+
+    Args:
+        settings: What to build.
+        dataset: For what.
+        say: Gets what there is to tell of weights that are not fresh, one line each.
+    """
     keras.utils.set_random_seed(settings.training.seed)
-    model = models.build(settings.training, dataset.input_shape, dataset.classes)
+    model = transfer.build(settings, dataset, say)
     models.compile_model(model, settings.training, len(dataset.train))
     return model
 
 
-def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
+def find_kernels(model: keras.Model, settings: Settings) -> tuple[targets.Target, ...]:
+    """What of a network the settings mean to compress."""
+    return targets.find(model, settings.compression, frozen=settings.transfer.shrink_frozen).items
+
+
+def prepare(
+    settings: Settings, dataset: data.Dataset, say: transfer.Say = lambda note: None
+) -> Prepared:
     """Builds a network, and finds out whether it can be compressed as the settings say.
+
+    Args:
+        settings: What to build, and how to compress it.
+        dataset: For what.
+        say: As for `build`.
 
     Raises:
         UserError: If it cannot.
     """
-    model = build(settings, dataset)
-    found = targets.find(model, settings.compression).items
+    model = build(settings, dataset, say)
+    found = find_kernels(model, settings)
     if settings.compression.is_structured:
         found = rows.eligible(model, found, settings.compression)
     if settings.compression.target_bytes is not None:
         byte_target.check(model, found, settings.compression.target_bytes)
     compression = DWTCompression(
         samples=dataset.train.samples(_SAMPLES),
+        frozen=settings.transfer.shrink_frozen,
         **{
             field.name: getattr(settings.compression, field.name)
             for field in dataclasses.fields(settings.compression)
@@ -102,9 +123,27 @@ def fit_plainly(
     model: keras.Model, settings: Settings, dataset: data.Dataset, callbacks: list[Any]
 ) -> tuple[float, int]:
     """Trains; returns the seconds it took and the number of epochs."""
-    training = settings.training
-    train = dataset.train.batches(training.batch_size, shuffle_seed=training.seed)
     started = time.perf_counter()
+    if settings.transfer.head_epochs:
+        print(f"the head alone, for {settings.transfer.head_epochs} epochs")
+        with transfer.head_alone(model, settings) as head:
+            models.compile_model(model, head, len(dataset.train))
+            _fit(model, head, dataset, [])
+        models.compile_model(model, settings.training, len(dataset.train))
+    epochs = _fit(model, settings.training, dataset, callbacks)
+    seconds = time.perf_counter() - started
+    # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
+    # agrees to the bit: XLA's differ in the last place.
+    model.jit_compile = False
+    model.make_test_function(force=True)
+    return seconds, epochs
+
+
+def _fit(
+    model: keras.Model, training: TrainingSettings, dataset: data.Dataset, callbacks: list[Any]
+) -> int:
+    """Trains as a network is compiled; returns the number of epochs."""
+    train = dataset.train.batches(training.batch_size, shuffle_seed=training.seed)
     with dataset.train.reading(), dataset.validation.reading():
         history = model.fit(
             train,
@@ -114,12 +153,7 @@ def fit_plainly(
             shuffle=False,  # The pipeline shuffles.
             verbose=1 if sys.stdout.isatty() else 2,
         )
-    seconds = time.perf_counter() - started
-    # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
-    # agrees to the bit: XLA's differ in the last place.
-    model.jit_compile = False
-    model.make_test_function(force=True)
-    return seconds, len(history.epoch)
+    return len(history.epoch)
 
 
 def validation(dataset: data.Dataset) -> Any:

@@ -39,6 +39,9 @@ class Part(Protocol):
     def __len__(self) -> int:
         """How many samples there are."""
 
+    def __hash__(self) -> int:
+        """By identity: what has been found out about a part need not be again."""
+
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> tf.data.Dataset:
         """Batches of (inputs, labels), all samples once an iteration; see `pipeline`."""
 
