@@ -136,7 +136,7 @@ REFUSED = [
     ],
     *[
         ("image_size", value, "must be HEIGHTxWIDTH or one number, in pixels, 1 or more")
-        for value in ("", "0", "8x", "8x0", "8x8x3", "a", 8, (1, 2, 3), (0, 1))
+        for value in ("", "0", "8x", "8x0", "8x8x3", "a", True, 0, (1, 2, 3), (0, 1))
     ],
     *[("color_mode", value, "must be one of auto, grayscale, rgb") for value in ("gray", None)],
     *[("normalize", value, "must be one of none, standard") for value in ("minmax", None, True)],

@@ -117,8 +117,10 @@ class DataSettings:
 
 
 def _size(value: object) -> tuple[int, ...]:
-    """Height and width, from "HxW", one number, or a sequence of both."""
-    parts = value.lower().replace("x", ",") if isinstance(value, str) else value
+    """Height and width, from "HxW", a number, or a sequence of one or two."""
+    parts: object = (value,) if isinstance(value, int) else value
+    if isinstance(value, str):
+        parts = value.lower().replace("x", ",")
     try:
         sizes = whole_numbers("image_size", parts)
     except checks.ArgumentError:
