@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import difflib
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -59,7 +60,9 @@ def digest(settings: Settings, model: keras.Model) -> str | None:
     """What tells a network and its weights from others; None where the settings tell already."""
     if settings.transfer.init is None and not sources.model_kind(settings.training.model):
         return None
-    text = model.to_json()
+    config = json.loads(model.to_json())
+    config.pop("compile_config", None)
+    text = json.dumps(config, sort_keys=True)
     for number, layer in enumerate((model, *model.layers)):
         # Names of layers may count the networks that there have been.
         text = re.sub(f'"{re.escape(layer.name)}"', f'"#{number}"', text)

@@ -30,9 +30,9 @@ def saved(path: Path, shape: tuple[int, ...], *above: Any) -> str:
 
 
 def probabilities(model: Any, shape: tuple[int, ...]) -> np.ndarray:
-    found = model.predict(np.random.default_rng(0).random((4, *shape), np.float32), verbose=0)
+    found = np.asarray(model(np.random.default_rng(0).random((4, *shape), np.float32)))
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
-    return np.asarray(found)
+    return found
 
 
 class TestArchive:
@@ -137,7 +137,7 @@ class TestFunction:
             build(write(module, body))
 
     def test_a_module_that_is_not_there(self) -> None:
-        with pytest.raises(checks.ArgumentError, match="there is no module no_such_module$"):
+        with pytest.raises(checks.ArgumentError, match=r"there is no module no_such_module$"):
             build("no_such_module:net")
 
 
@@ -179,7 +179,7 @@ class TestApplications:
         np.testing.assert_array_equal(
             model.get_layer("conv1").kernel.numpy(), body.get_layer("conv1").kernel.numpy()
         )
-        with pytest.raises(checks.ArgumentError, match="^weights must be those of MobileNetV2"):
+        with pytest.raises(checks.ArgumentError, match=r"^weights must be those of MobileNetV2"):
             build("applications:MobileNetV2", weights=str(path))
 
     def test_without_network_one_line_says_what_to_give(
@@ -189,10 +189,10 @@ class TestApplications:
             raise Exception("URL fetch failure on https://somewhere: None")
 
         monkeypatch.setattr("keras.src.utils.file_utils.get_file", fail)
-        with pytest.raises(checks.ArgumentError, match="^weights imagenet of MobileNet cannot be"):
+        with pytest.raises(checks.ArgumentError, match=r"^weights imagenet of MobileNet cannot be"):
             build("applications:MobileNet")
 
     @pytest.mark.parametrize("shape", [(8, 8, 2), (64,)])
     def test_other_inputs_are_refused(self, shape: tuple[int, ...]) -> None:
-        with pytest.raises(checks.ArgumentError, match="^model applications:MobileNet takes im"):
+        with pytest.raises(checks.ArgumentError, match=r"^model applications:MobileNet takes im"):
             build("applications:MobileNet", shape, weights="none")
