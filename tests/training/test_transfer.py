@@ -188,7 +188,7 @@ def test_frozen_layers_keep_their_weights_and_are_no_targets(
     [
         {"threshold": 0.2},
         {"threshold_rule": "quantile", "threshold": 0.7},
-        {"target_bytes": 600},
+        {"target_bytes": 400},
         {"keep_rows": 0.5},
     ],
 )
