@@ -31,9 +31,10 @@ def main(argv: Sequence[str]) -> int:
 def train(settings: Settings) -> int:
     """Trains as the settings say, and prints the result."""
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
-    from dwt_keras.training import data, requirements, runs
+    from dwt_keras.training import data, requirements, runs, starting_files
 
     runs.check_save_dir(settings.training.save_dir)
+    starting_files.check(settings)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)
     requirements.check(settings, dataset.input_shape)

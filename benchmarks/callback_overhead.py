@@ -81,15 +81,15 @@ def main() -> None:
     dataset = data.load(DataSettings(dataset="fashion_mnist", data_dir=options.data_dir))
     rows = [("network", "variant", "fastest, ms a step", "without", "ratio", "median ratio")]
     for network, samples, epochs in (
-        ("mlp", len(dataset.train_images), options.mlp_epochs),
+        ("mlp", len(dataset.train), options.mlp_epochs),
         ("cnn", options.cnn_samples, options.cnn_epochs),
     ):
         if network not in options.networks:
             continue
         settings = Settings.from_flat({"model": network, "batch_size": BATCH_SIZE})
         batches = data.pipeline(
-            dataset.train_images[:samples],
-            dataset.train_labels[:samples],
+            dataset.train.samples(samples),
+            dataset.train.labels[:samples],
             BATCH_SIZE,
             shuffle_seed=0,
         )

@@ -99,8 +99,9 @@ def train(name: str, cache: Path, data_dir: str | None, training: Training) -> N
         dataset = data.load(settings.data)
         dataset = dataclasses.replace(
             dataset,
-            train_images=dataset.train_images[: training.images],
-            train_labels=dataset.train_labels[: training.images],
+            train=data.ArrayPart(
+                dataset.train.samples(training.images), dataset.train.labels[: training.images]
+            ),
         )
         with contextlib.redirect_stdout(io.StringIO()):
             result = run.run(settings, dataset)

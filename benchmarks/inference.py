@@ -128,9 +128,9 @@ def enlarged(data_dir: str, folder: Path) -> str:
     given = data.load(DataSettings(dataset="fashion_mnist", data_dir=data_dir))
     parts = {}
     for name, images, labels in (
-        ("train", given.train_images, given.train_labels),
-        ("validation", given.validation_images, given.validation_labels),
-        ("test", given.test_images, given.test_labels),
+        ("train", given.train.samples(), given.train.labels),
+        ("validation", given.validation.samples(), given.validation.labels),
+        ("test", given.test.samples(), given.test.labels),
     ):
         wide = [
             tf.image.resize(images[at : at + 1000], (WIDE_SIDE, WIDE_SIDE)).numpy()[..., 0]

@@ -68,8 +68,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose names have this in them")
     options = parser.parse_args()
     found = data.load(DataSettings(dataset="fashion_mnist", data_dir=options.data_dir))
-    images = np.concatenate([found.train_images, found.validation_images])
-    labels = np.concatenate([found.train_labels, found.validation_labels])
+    images = np.concatenate([found.train.samples(), found.validation.samples()])
+    labels = np.concatenate([found.train.labels, found.validation.labels])
     lines = [("", "bytes", "accuracy", "margin", "basis", "s")]
     for name, changes in ROWS.items():
         if options.only not in name:

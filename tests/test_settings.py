@@ -18,6 +18,7 @@ from dwt_keras.settings import (
     Settings,
     TrainingSettings,
     regularization,
+    sources,
 )
 from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
@@ -25,6 +26,7 @@ from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
+from dwt_keras.settings.transfer import TransferSettings
 
 GROUPS = [
     CompressionSettings,
@@ -36,6 +38,7 @@ GROUPS = [
     ExportSettings,
     RegularizationSettings,
     AugmentationSettings,
+    TransferSettings,
 ]
 
 # Field, what is given, and the words that say what is allowed.
@@ -197,6 +200,34 @@ REFUSED = [
     *(("augment", value, "must have") for value in ("noise=nan", "mixup=inf", "cutout=0")),
     ("augment", "flip,noise=0.1,flip", "must name flip once"),
     ("augment", 3, "must be text"),
+    *[
+        (name, value, "must be a finite number, above 0, below 1")
+        for name, value in (("test_fraction", 0), ("test_fraction", 1.5), ("test_fraction", None))
+    ],
+    *[
+        ("input_kind", value, "must be one of auto, images, signals, tabular")
+        for value in ("image", "", None)
+    ],
+    *[
+        ("image_size", value, "must be HEIGHTxWIDTH or one number, in pixels, 1 or more")
+        for value in ("", "0", "8x", "8x0", "8x8x3", "a", True, 0, (1, 2, 3), (0, 1))
+    ],
+    *[("color_mode", value, "must be one of auto, grayscale, rgb") for value in ("gray", None)],
+    *[("normalize", value, "must be one of none, standard") for value in ("minmax", None, True)],
+    *[
+        ("init", value, "must be one of FILE.keras, FILE.dwtz, FILE.weights.h5")
+        for value in ("", "a.h5", "a")
+    ],
+    ("init", 3, "must be text"),
+    *[("weights", value, "must be one of imagenet, none, FILE.h5") for value in ("", "a.keras")],
+    ("freeze_until", "", "must name a layer"),
+    ("freeze_until", 3, "must be text"),
+    *[("head_epochs", value, "must be a whole number, 0 or more") for value in (-1, 1.5, "2")],
+    *[
+        ("head_learning_rate", value, "must be a finite number, above 0")
+        for value in (0, math.nan, "1")
+    ],
+    *[("shrink_frozen", value, "must be true or false") for value in ("no", 1, None)],
     ("save_dir", None, "must be text"),
     ("run_name", 3, "must be text"),
 ]
@@ -218,9 +249,12 @@ OTHER = {
     "ramp_end_epoch": 5,
     "choose_basis_epochs": (2, 3),
     "apply_every_batches": 7,
-    "dataset": "cifar10",
-    "data_dir": "data",
+    "dataset": "images/",
     "validation_fraction": 0.2,
+    "test_fraction": 0.3,
+    "image_size": (8, 6),
+    "color_mode": "rgb",
+    "normalize": "standard",
     "model": "cnn",
     "hidden_units": (64, 32),
     "batch_size": 16,
@@ -251,6 +285,11 @@ OTHER = {
     "batch_norm": True,
     "label_smoothing": 0.1,
     "augment": "flip,rotate=10",
+    "init": "start.keras",
+    "freeze_until": "conv_1",
+    "head_epochs": 2,
+    "head_learning_rate": 0.02,
+    "shrink_frozen": True,
 }
 
 
@@ -622,6 +661,69 @@ def test_the_largest_seed():
     assert TrainingSettings(seed=2**32 - 1).seed == 2**32 - 1
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("a/b.npz", "b"),
+        ("./cats and dogs/", "cats and dogs"),
+        ("tfds:mnist", "tfds-mnist"),
+        ("my.data:load", "data-load"),
+        ("digits", "digits"),
+        ("~/x.npz", "x"),
+    ],
+)
+def test_a_dataset_by_its_name(given, name):
+    assert sources.short_name(DataSettings(dataset=given).dataset) == name
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("a/net.keras", "net"),
+        ("applications:MobileNetV2", "MobileNetV2"),
+        ("my.nets:small", "nets-small"),
+        ("cnn", "cnn"),
+    ],
+)
+def test_a_network_by_its_name(given, name):
+    assert sources.short_name(TrainingSettings(model=given).model) == name
+
+
+def test_a_folder_needs_no_separator_where_it_is_there(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert DataSettings(dataset="photos").dataset == "photos/"
+    with pytest.raises(ArgumentError, match=r"^dataset must be one of digits, .*given 'photo'$"):
+        DataSettings(dataset="photo")
+
+
+def test_an_application_is_one_of_keras():
+    with pytest.raises(ArgumentError, match=r"^model applications: .*did you mean MobileNetV2"):
+        TrainingSettings(model="applications:MobilNetV2")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"input_kind": "tabular"}, "input_kind goes with an .npz file or a function"),
+        ({"image_size": "8x8"}, "image_size goes with a folder or tfds:NAME"),
+        ({"color_mode": "rgb", "dataset": "tfds:x"}, "color_mode goes with a folder"),
+        ({"dataset": "a.npz", "data_dir": "b"}, "data_dir must not be given beside dataset=a.npz"),
+        ({"weights": "none"}, "weights goes with model=applications:NAME"),
+        ({"head_epochs": 1}, "head_epochs needs weights to start from"),
+        (
+            {"head_epochs": 1, "model": "applications:VGG16", "weights": "none"},
+            "head_epochs needs weights to start from",
+        ),
+        ({"head_learning_rate": 0.1}, "head_learning_rate needs head_epochs"),
+        ({"shrink_frozen": True}, "shrink_frozen needs freeze_until"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(given, message):
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        Settings.from_flat(given)
+
+
 def test_names_are_unique_over_the_groups():
     names = [field.name for group in GROUPS for field in dataclasses.fields(group) if field.init]
     assert len(set(names)) == len(names)
@@ -656,6 +758,8 @@ def test_flat_gives_every_value_back():
         )
     )
     others["structure"] = "coefficients"
+    # Which go with other datasets and networks.
+    others |= {"data_dir": None, "input_kind": "auto", "weights": None}
     assert Settings.from_flat(OTHER).flat() == {**OTHER, **others}
     assert list(Settings().flat()) == list(settings.flat_fields())
 

@@ -117,12 +117,12 @@ def test_served_and_archived_network_score_what_metrics_say(main_run: tuple[Path
     ):
         np.testing.assert_array_equal(stored.numpy(), kept.numpy())
     serve = tf.saved_model.load(str(folder / "serving" / "1")).signatures["serving_default"]
-    served = serve(images=tf.constant(digits.test_images))["outputs"].numpy()
+    served = serve(images=tf.constant(digits.test.samples()))["outputs"].numpy()
     model = keras.models.load_model(folder / "model.keras")
     np.testing.assert_array_equal(
-        served, model.predict(digits.test_images, batch_size=360, verbose=0)
+        served, model.predict(digits.test.samples(), batch_size=360, verbose=0)
     )
-    accuracy = np.mean(served.argmax(1) == digits.test_labels)
+    accuracy = np.mean(served.argmax(1) == digits.test.labels)
     assert metrics_of(folder)["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)
 
 
@@ -226,7 +226,17 @@ MISTAKES = [
     ("--batch_size=0", "--batch_size must be a whole number, 1 or more; given 0"),
     ("--dataset=nope", "--dataset must be one of digits"),
     ("--data_dir=/nowhere --dataset=mnist", "--data_dir must be a folder that can be read"),
-    ("--model=nope", "--model must be one of mlp, cnn; given 'nope'"),
+    ("--model=nope", "--model must be one of mlp, cnn, FILE.keras, applications:NAME, package"),
+    ("--model=none.keras", "--model must be a file; there is none at 'none.keras'"),
+    ("--model=nowhere.nets:net", "--model must be package.module:function; there is no module"),
+    ("--model=applications:VGG17", "--model applications: must be one of ConvNeXtBase"),
+    ("--init=none.dwtz", "--init must be a file; there is none at 'none.dwtz'"),
+    ("--weights=none", "--weights goes with model=applications:NAME"),
+    ("--head_epochs=2", "--head_epochs needs weights to start from"),
+    ("--dataset=none.npz", "none.npz: cannot be read (No such file or directory)"),
+    ("--dataset=./none/", "none: must be a folder that can be read (No such file"),
+    ("--dataset=nowhere:load", "--dataset must be package.module:function; nowhere cannot be"),
+    ("--image_size=8", "--image_size goes with a folder or tfds:NAME"),
     ("--threshold_mode=nope", "--threshold_mode must be one of hard, soft, garrote, firm"),
     ("--threshold_rule=universal --threshold=0.1", "--threshold must not be given"),
     ("--threshold_rule=quantile --threshold=1", "--threshold must be a finite number"),

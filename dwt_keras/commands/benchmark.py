@@ -8,6 +8,7 @@ benchmark.csv and figures/benchmark.png into the run's folder.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -48,9 +49,7 @@ def run(folder: str, settings: BenchmarkSettings) -> None:
     if not there:
         raise checks.UserError(f"{folder}: has no network of a run of train.py in it")
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
-        dataset = data.load(
-            DataSettings(str(told.get("dataset")), settings.data_dir or told.get("data_dir"))
-        )
+        dataset = data.load(_data_settings(told, settings.data_dir))
     command_line.load_tensorflow()
     from dwt_keras.training import litert
 
@@ -68,7 +67,7 @@ def run(folder: str, settings: BenchmarkSettings) -> None:
     predict = {name: network.predict for name, network in loaded.items()}
     for size in settings.batch_sizes:
         print(f"batches of {size} ...", flush=True)
-        found = latencies.measure(predict, dataset.test_images, size, settings.seconds)
+        found = latencies.measure(predict, dataset.test.samples(size), size, settings.seconds)
         for row in rows:
             row.latencies.append(found[row.name])
     print(latency_table.table(rows))
@@ -78,6 +77,13 @@ def run(folder: str, settings: BenchmarkSettings) -> None:
     with files.replacing(picture) as temporary:
         latency_table.draw(rows, temporary)
     print(f"\nwritten: {place / 'benchmark.csv'}, {picture}")
+
+
+def _data_settings(told: dict[str, Any], data_dir: str | None) -> DataSettings:
+    """The data of a run, maybe from another folder."""
+    names = {field.name for field in dataclasses.fields(DataSettings)}
+    given = {name: value for name, value in told.items() if name in names}
+    return DataSettings(**(given | ({"data_dir": data_dir} if data_dir else {})))
 
 
 def _settings(place: Path) -> dict[str, Any]:

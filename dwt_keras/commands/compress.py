@@ -12,8 +12,7 @@ from typing import Any
 
 from dwt_keras import command_line, native
 from dwt_keras.commands import networks
-from dwt_keras.settings import DataSettings
-from dwt_keras.settings.commands import CompressSettings
+from dwt_keras.settings.commands import CompressSettings, data_settings
 
 
 def run(source: str, target: str, settings: CompressSettings) -> None:
@@ -30,11 +29,12 @@ def run(source: str, target: str, settings: CompressSettings) -> None:
     networks.check_archive(source)
     networks.check_target(target, networks.COMPACT, source=source)
     dataset = None
-    if settings.dataset is not None:
+    told = data_settings(settings)
+    if told is not None:
         from dwt_keras.training import data
 
         with native.messages_hidden():  # keras.datasets loads TensorFlow.
-            dataset = data.load(DataSettings(settings.dataset, settings.data_dir))
+            dataset = data.load(told)
 
     command_line.load_tensorflow()
     from dwt_keras.compression import artifact, sections
@@ -73,9 +73,7 @@ def _save(
         assert network is not None  # The settings ask for a dataset then.
 
         def accuracy() -> float:
-            return networks.accuracy(
-                network, dataset.validation_images, dataset.validation_labels, dataset.classes
-            )
+            return networks.accuracy(network, dataset.validation, dataset.classes)
 
         coding.save_within(
             model,

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dwt_keras import command_line, native
 from dwt_keras.commands import networks
-from dwt_keras.settings import DataSettings
-from dwt_keras.settings.commands import EvaluateSettings
+from dwt_keras.settings.commands import EvaluateSettings, data_settings
 
 
 def run(source: str, settings: EvaluateSettings) -> None:
@@ -24,10 +23,13 @@ def run(source: str, settings: EvaluateSettings) -> None:
     from dwt_keras.training import data
 
     networks.check_network(source, settings.trusted)
+    told = data_settings(settings)
+    assert told is not None  # The settings ask for a dataset.
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
-        dataset = data.load(DataSettings(str(settings.dataset), settings.data_dir))
+        dataset = data.load(told)
     command_line.load_tensorflow()
     accuracy, loss = networks.score(networks.load(source, settings.trusted), dataset)
-    print(f"test accuracy: {accuracy:.4f} ({len(dataset.test_labels):,} images)")
+    what = "images" if len(dataset.input_shape) == 3 else "samples"
+    print(f"test accuracy: {accuracy:.4f} ({len(dataset.test):,} {what})")
     if loss is not None:
         print(f"test loss:     {loss:.4f}")

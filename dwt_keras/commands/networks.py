@@ -16,7 +16,7 @@ from dwt_keras.coding import container
 from dwt_keras.compression import sections
 
 if TYPE_CHECKING:
-    from dwt_keras.training.data import Dataset
+    from dwt_keras.training.data import Dataset, Part
 
 Array = np.ndarray[Any, Any]
 
@@ -162,10 +162,10 @@ def of_model(model: Any, source: str) -> Network:
     return Network(source, tuple(model.inputs[0].shape[1:]), predict)
 
 
-def accuracy(network: Network, images: Array, labels: Array, classes: int) -> float:
-    """The share of images whose largest output is that of their label."""
-    found = _outputs(network, images, classes)
-    return float(np.mean(found.argmax(axis=1) == labels))
+def accuracy(network: Network, part: Part, classes: int) -> float:
+    """The share of samples whose largest output is that of their label."""
+    found = _outputs(network, part, classes)
+    return float(np.mean(found.argmax(axis=1) == part.labels))
 
 
 def score(network: Network, dataset: Dataset) -> tuple[float, float | None]:
@@ -177,8 +177,8 @@ def score(network: Network, dataset: Dataset) -> tuple[float, float | None]:
     Raises:
         UserError: If the network takes other inputs or gives other outputs.
     """
-    found = _outputs(network, dataset.test_images, dataset.classes)
-    labels = dataset.test_labels
+    found = _outputs(network, dataset.test, dataset.classes)
+    labels = dataset.test.labels
     loss = None
     if found.min() >= 0 and np.allclose(found.sum(axis=1), 1.0, atol=1e-3):
         likelihood = found[np.arange(len(labels)), labels].astype(np.float64)
@@ -186,9 +186,10 @@ def score(network: Network, dataset: Dataset) -> tuple[float, float | None]:
     return float(np.mean(found.argmax(axis=1) == labels)), loss
 
 
-def _outputs(network: Network, images: Array, classes: int) -> Array:
-    found = network.predict(_fitting(network, images))
-    if found.shape != (len(images), classes):
+def _outputs(network: Network, part: Part, classes: int) -> Array:
+    batches = part.arrays(_BATCH)
+    found = np.concatenate([network.predict(_fitting(network, inputs)) for inputs, _ in batches])
+    if found.shape != (len(part), classes):
         raise checks.UserError(
             f"{network.source}: gives outputs of shape {found.shape[1:]}, the data have {classes} "
             "classes"

@@ -75,6 +75,7 @@ class DWTCompression(keras.callbacks.Callback):
             coefficients are drawn within the support; with target_bytes latent ones are.
         samples: Some inputs of the model, of shape (samples, ...), a thousand say: with `keep_rows`
             they tell how much what multiplies a row varies. Without them it is taken as equal.
+        frozen: Whether kernels that are not trainable are compressed too.
         **settings: The other fields of `dwt_keras.settings.CompressionSettings` by name:
             target_bytes, keep_rows, keep_columns, structure, threshold_mode, threshold_rule,
             keep_approximation, axes, layers, hold_support, scale_dropout, ramp,
@@ -102,6 +103,7 @@ class DWTCompression(keras.callbacks.Callback):
         *,
         l1_wavelet: float = 0.0,
         samples: Any = None,
+        frozen: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -117,6 +119,7 @@ class DWTCompression(keras.callbacks.Callback):
         regularization.check_l1_wavelet(l1_wavelet, self.settings)
         self._l1_wavelet = l1_wavelet
         self._samples = samples
+        self._frozen = frozen
         self._inputs: inputs.Inputs | None = None
         self._targets: tuple[kernels.Target, ...] = ()
         self._rechosen = False
@@ -223,7 +226,7 @@ class DWTCompression(keras.callbacks.Callback):
             self._dropout.end()
 
     def _find_targets(self) -> None:
-        found = kernels.find(self.model, self.settings)
+        found = kernels.find(self.model, self.settings, frozen=self._frozen)
         notes = [*self.settings.notes, *found.notes]
         self._targets = found.items
         if self.settings.is_structured:

@@ -210,7 +210,7 @@ def _kernels(model: Any, frozen: bool) -> Iterator[_Kernel]:
     """Every kernel once, or every trainable one: layer path, layer, attribute, reader."""
     # By identity, and kept: LoRA's kernels are new tensors that would leave their ids to others.
     seen: dict[int, Any] = {}
-    for path, layer in _walk(model, ""):
+    for path, layer in walk(model, ""):
         kernels = next((_KERNELS[c] for c in type(layer).__mro__ if c in _KERNELS), {})
         for name, reader in kernels.items():
             variable = getattr(layer, name, None)
@@ -223,7 +223,8 @@ def _kernels(model: Any, frozen: bool) -> Iterator[_Kernel]:
             yield path, layer, name, reader
 
 
-def _walk(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def walk(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All layers within a layer or model, each with its path."""
     count = Counter[str]()
     for child in layer._flatten_layers(include_self=False, recursive=False):
         count[child.name] += 1
@@ -231,7 +232,7 @@ def _walk(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         number = f"#{count[child.name]}" if count[child.name] > 1 else ""
         path = f"{prefix}{child.name}{number}"
         yield path, child
-        yield from _walk(child, f"{path}/")
+        yield from walk(child, f"{path}/")
 
 
 def _refuse_quantised(found: list[_Kernel]) -> None:

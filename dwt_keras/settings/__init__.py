@@ -14,7 +14,7 @@ from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import optimization as optimizations
-from dwt_keras.settings import ramps, regularization
+from dwt_keras.settings import ramps, regularization, sources
 from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
@@ -24,6 +24,7 @@ from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
 from dwt_keras.settings.training import TrainingSettings
+from dwt_keras.settings.transfer import FRESH, TransferSettings
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Settings:
         default_factory=RegularizationSettings
     )
     augmentation: AugmentationSettings = dataclasses.field(default_factory=AugmentationSettings)
+    transfer: TransferSettings = dataclasses.field(default_factory=TransferSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
@@ -56,6 +58,19 @@ class Settings:
                 f"must be below max_accuracy_drop, {allowed:g}, of which it is a part; given "
                 f"{coding:g}",
             )
+        application = sources.model_kind(self.training.model) == sources.APPLICATION
+        if self.transfer.weights is not None and not application:
+            raise checks.ArgumentError(
+                "weights",
+                f"goes with model=applications:NAME; given beside model={self.training.model} "
+                "(init takes the weights of a network for any)",
+            )
+        if self.transfer.head_epochs and not (self.transfer.init or self.comes_with_weights):
+            raise checks.ArgumentError(
+                "head_epochs",
+                "needs weights to start from: init, or a model that comes with some; given "
+                f"{self.transfer.head_epochs} beside model={self.training.model}",
+            )
         if self.optimization.learning_rate_schedule is None:
             falls = self.compression.budget or self.compression.is_structured
             optimization = dataclasses.replace(
@@ -63,6 +78,12 @@ class Settings:
             )
             object.__setattr__(self, "optimization", optimization)
         optimizations.check_within(self.optimization, self.compression, self.training.epochs)
+
+    @property
+    def comes_with_weights(self) -> bool:
+        """Whether the network is one that has been trained before."""
+        kind = sources.model_kind(self.training.model)
+        return bool(kind) and not (kind == sources.APPLICATION and self.transfer.weights == FRESH)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Settings:
@@ -109,6 +130,7 @@ _GROUPS: dict[str, Any] = {
     "export": ExportSettings,
     "regularization": RegularizationSettings,
     "augmentation": AugmentationSettings,
+    "transfer": TransferSettings,
 }
 
 

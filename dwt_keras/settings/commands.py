@@ -9,24 +9,44 @@ from typing import Any
 from dwt_keras import checks
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
-from dwt_keras.settings.data import DATASETS
+from dwt_keras.settings.data import AUTO, DATASETS, DataSettings
 from dwt_keras.settings.fields import setting, whole_numbers
 
 DEFAULT_DISTORTION = 1e-3
 SORT_KEYS = ("folder", "accuracy", "bytes")
 
-_DATASET = f"Data to evaluate on: {', '.join(DATASETS)}; prepared as train.py does."
+_DATASET = (
+    f"Data to evaluate on: {', '.join(DATASETS)}, FILE.npz, FOLDER/, tfds:NAME or "
+    "package.module:function; prepared as train.py does."
+)
+_INPUT_KIND = "What one sample of your own arrays is: images, signals, tabular or auto."
+_IMAGE_SIZE = "Pixels to resize images of a folder to: HEIGHTxWIDTH, or one number for squares."
+_COLOR_MODE = "Channels of a folder's images: grayscale, rgb or auto."
+_TEST_FRACTION = "Share of a folder's images that makes the test part where there is none."
 _DATA_DIR = "Folder with the dataset's IDX files (.gz or not) or its .npz file."
 _TRUSTED = "Lift the limits on what a small file may ask for; for files of your own."
 
 
-def _check_data(dataset: str | None, data_dir: str | None) -> str | None:
-    """Checks a dataset and its folder; returns the folder as the system writes it."""
-    if dataset is not None:
-        checks.choice("dataset", dataset, DATASETS)
-    elif data_dir is not None:
-        raise checks.ArgumentError("data_dir", f"needs a dataset; given {data_dir!r} without one")
-    return None if data_dir is None else os.path.expanduser(checks.text("data_dir", data_dir))
+def data_settings(settings: CompressSettings | EvaluateSettings) -> DataSettings | None:
+    """Which data a command is told to measure on; None where it is told of none.
+
+    Raises:
+        ArgumentError: On what does not go.
+    """
+    if settings.dataset is None:
+        if settings.data_dir is not None:
+            raise checks.ArgumentError(
+                "data_dir", f"needs a dataset; given {settings.data_dir!r} without one"
+            )
+        return None
+    return DataSettings(
+        dataset=settings.dataset,
+        data_dir=settings.data_dir,
+        test_fraction=settings.test_fraction,
+        input_kind=settings.input_kind,
+        image_size=settings.image_size,
+        color_mode=settings.color_mode,
+    )
 
 
 def _set(settings: Any, name: str, value: Any) -> None:
@@ -70,6 +90,10 @@ class CompressSettings:
     )
     dataset: str | None = setting(None, _DATASET + " The test accuracy is shown before and after.")
     data_dir: str | None = setting(None, _DATA_DIR)
+    input_kind: str = setting(AUTO, _INPUT_KIND)
+    image_size: tuple[int, ...] | None = setting(None, _IMAGE_SIZE)
+    color_mode: str = setting(AUTO, _COLOR_MODE)
+    test_fraction: float = setting(DataSettings().test_fraction, _TEST_FRACTION)
     weights_only: bool = setting(
         False, "Leave the architecture out: the file is for readers who have the model."
     )
@@ -85,7 +109,7 @@ class CompressSettings:
             checks.real("distortion", self.distortion, above=0.0, below=1.0)
         if self.max_bytes is not None:
             checks.integer("max_bytes", self.max_bytes, least=1)
-        _set(self, "data_dir", _check_data(self.dataset, self.data_dir))
+        data_settings(self)
         basis = CompressionSettings(wavelet=self.wavelet, level=self.level, axes=self.axes)
         if basis.is_frame:
             raise checks.ArgumentError(
@@ -130,12 +154,16 @@ class EvaluateSettings:
 
     dataset: str | None = setting(None, _DATASET)
     data_dir: str | None = setting(None, _DATA_DIR)
+    input_kind: str = setting(AUTO, _INPUT_KIND)
+    image_size: tuple[int, ...] | None = setting(None, _IMAGE_SIZE)
+    color_mode: str = setting(AUTO, _COLOR_MODE)
+    test_fraction: float = setting(DataSettings().test_fraction, _TEST_FRACTION)
     trusted: bool = setting(False, _TRUSTED)
 
     def __post_init__(self) -> None:
         if self.dataset is None:
             raise checks.ArgumentError("dataset", f"must be given: one of {', '.join(DATASETS)}")
-        _set(self, "data_dir", _check_data(self.dataset, self.data_dir))
+        data_settings(self)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from dwt_keras import checks
+from dwt_keras.settings import sources
 from dwt_keras.settings.fields import setting, whole_numbers
 
 MODELS = ("mlp", "cnn", "resnet20", "conv1d", "mixer", "vit_tiny")
@@ -23,7 +24,9 @@ class TrainingSettings:
         "mlp",
         "Network: mlp (dense layers), cnn (four convolutions), resnet20 (19 convolutions and "
         "shortcuts), conv1d (two long convolutions, for signals), mixer (dense layers over patches "
-        "and channels) or vit_tiny (attention over patches).",
+        "and channels) or vit_tiny (attention over patches); FILE.keras with its weights; "
+        "applications:NAME of keras.applications, with a new head; or package.module:function, "
+        "which is called with input_shape= and classes= and returns a Keras model.",
     )
     hidden_units: tuple[int, ...] = setting(
         (128,), "Units of the mlp's hidden layers, comma-separated."
@@ -43,7 +46,7 @@ class TrainingSettings:
     run_name: str | None = setting(None, "Added to the run's number in its folder's name.")
 
     def __post_init__(self) -> None:
-        checks.choice("model", self.model, MODELS)
+        object.__setattr__(self, "model", sources.model(self.model, MODELS))
         object.__setattr__(self, "hidden_units", whole_numbers("hidden_units", self.hidden_units))
         checks.integer("batch_size", self.batch_size, least=1)
         checks.integer("epochs", self.epochs, least=1)

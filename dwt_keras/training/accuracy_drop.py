@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dwt_keras.compression import byte_target, packing, targets
+from dwt_keras.compression import byte_target, packing
 from dwt_keras.settings import Settings
 from dwt_keras.training import control, data, fitting
 
@@ -79,7 +79,7 @@ def first_and_least(settings: Settings, dataset: data.Dataset) -> tuple[int, int
     if settings.compression.is_structured:
         return round(_FIRST_KEPT * WHOLE), round(_LEAST_KEPT * WHOLE)
     model = fitting.build(settings, dataset)
-    found = targets.find(model, settings.compression).items
+    found = fitting.find_kernels(model, settings)
     least = byte_target.file_size(model, found).least()
     return max(round(_FIRST_SHARE * 4 * model.count_params()), least), least
 

@@ -14,7 +14,7 @@ from typing import Any
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, export, fitting, runs
+from dwt_keras.training import data, export, fitting, runs, transfer
 
 # The groups of settings that it depends on, and what in them it does not.
 _GROUPS = ("training", "optimization", "numerics", "regularization", "augmentation")
@@ -44,6 +44,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         settings: The run's; what they say of compression does not matter.
         dataset: The data.
     """
+    model = fitting.build(settings, dataset)
     depends_on = {
         **{
             group: {
@@ -54,6 +55,9 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
             for group in _GROUPS
         },
         "data": _digest(dataset),
+        "normalize": settings.data.normalize,
+        "transfer": dataclasses.asdict(settings.transfer),
+        "starts_from": transfer.digest(settings, model),
         "dwt_keras": __version__,
     }
     key = hashlib.blake2b(json.dumps(depends_on, sort_keys=True).encode(), digest_size=6)
@@ -63,7 +67,6 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     if known is not None:
         return Control(folder, *known)
     print("training the dense control, which later runs will share")
-    model = fitting.build(settings, dataset)
     fitting.fit_control(model, settings, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     export.save_keras(model, folder / "model.keras")
@@ -89,8 +92,8 @@ def _read(record: Path) -> tuple[float, float] | None:
 
 
 def _digest(dataset: data.Dataset) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for field in dataclasses.fields(dataset):
-        value = getattr(dataset, field.name)
-        digest.update(value.tobytes() if hasattr(value, "tobytes") else str(value).encode())
+    digest = hashlib.blake2b(str(dataset.classes).encode(), digest_size=16)
+    for part in (dataset.train, dataset.validation, dataset.test):
+        for piece in part.fingerprint():
+            digest.update(piece)
     return digest.hexdigest()

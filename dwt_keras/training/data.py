@@ -1,55 +1,65 @@
-"""The datasets as arrays, checked and split, and their way into training.
+"""The datasets, checked and split, and their way into training.
 
 Importing this module loads NumPy alone: an error in the data is reported without waiting for
-TensorFlow.
+TensorFlow, wherever reading them does not need it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dwt_keras import checks
-from dwt_keras.settings import DataSettings
-from dwt_keras.training.data_files import DataError, RawArray, RawParts, read_folder
+from dwt_keras.settings import DataSettings, sources
+from dwt_keras.training import array_data, imported
+from dwt_keras.training.data_files import (
+    DataError,
+    RawParts,
+    of_mapping,
+    read_folder,
+    read_npz,
+)
+from dwt_keras.training.parts import ArrayPart, Part, pipeline
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-__all__ = ["DataError", "Dataset", "load", "pipeline"]
+__all__ = ["ArrayPart", "DataError", "Dataset", "Part", "load", "pipeline"]
 
 _CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
 _DIGITS_TEST_FRACTION = 0.2
-_DIGITS_SPLIT_SEED = 0  # Not the run's seed: all runs report on the same test part.
-_MOST_CHANNELS = 4
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Three parts of images and labels.
+    """Three parts of inputs and labels.
 
-    Images are float32 within 0 and 1, of shape (samples, height, width, channels); labels are
-    int32, from 0 to `classes` - 1.
+    Inputs are float32: images within 0 and 1, of shape (samples, height, width, channels), signals
+    of shape (samples, time, channels), or rows of features. Labels are int32, from 0 to
+    `classes` - 1.
+
+    Attributes:
+        name: What the settings call it.
+        classes: How many classes there are.
+        train: What a network learns from.
+        validation: What decides while it does.
+        test: What only reports.
+        class_names: A name for each class, where the data have some.
     """
 
     name: str
     classes: int
-    train_images: Array
-    train_labels: Array
-    validation_images: Array
-    validation_labels: Array
-    test_images: Array
-    test_labels: Array
+    train: Part
+    validation: Part
+    test: Part
+    class_names: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image."""
-        return tuple(self.train_images.shape[1:])
+        """Shape of one input."""
+        return self.train.input_shape
 
 
 def load(settings: DataSettings) -> Dataset:
@@ -61,59 +71,42 @@ def load(settings: DataSettings) -> Dataset:
     """
     if settings.data_dir == "":
         raise checks.ArgumentError("data_dir", "must name a folder; given an empty one")
+    kind = sources.dataset_kind(settings.dataset)
+    if kind == sources.FOLDER:
+        from dwt_keras.training import image_folder
+
+        classes, class_names, parts = image_folder.load(settings)
+        return Dataset(settings.dataset, classes, *parts, class_names)
+    if kind == sources.TFDS:
+        from dwt_keras.training import tfds_data
+
+        classes, class_names, streams = tfds_data.load(settings)
+        return Dataset(settings.dataset, classes, *streams, class_names)
+    if kind == sources.NPZ:
+        raw = read_npz(Path(settings.dataset))
+    elif kind == sources.FUNCTION:
+        raw = _called(settings.dataset)
+    else:
+        raw = _built_in(settings)
+    if kind:
+        count, arrays = array_data.split_off(raw, settings, None, settings.input_kind)
+    else:
+        count, arrays = array_data.split_off(raw, settings, _CLASSES[settings.dataset])
+    return Dataset(settings.dataset, count, *arrays)
+
+
+def _built_in(settings: DataSettings) -> RawParts:
     if settings.dataset != "digits":
         if settings.data_dir is None:
-            parts = _download(settings.dataset)
-        else:
-            parts = read_folder(Path(settings.data_dir), settings.dataset)
-    elif settings.data_dir is None:
-        parts = _digits()
-    else:
-        raise checks.ArgumentError(
-            "data_dir",
-            "must not be given beside dataset=digits, which comes with scikit-learn; "
-            f"given {settings.data_dir!r}",
-        )
-    classes = _CLASSES[settings.dataset]
-    images, labels = _checked(parts.train_images, parts.train_labels, classes)
-    test_images, test_labels = _checked(parts.test_images, parts.test_labels, classes)
-    if images.shape[1:] != test_images.shape[1:]:
-        raise parts.test_images.error(
-            f"must have the shape of the training images, {images.shape[1:]}; "
-            f"has {test_images.shape[1:]}"
-        )
-    split = len(images) - _validation_count(len(images), settings.validation_fraction)
-    return Dataset(
-        name=settings.dataset,
-        classes=classes,
-        train_images=images[:split],
-        train_labels=labels[:split],
-        validation_images=images[split:],
-        validation_labels=labels[split:],
-        test_images=test_images,
-        test_labels=test_labels,
+            return _download(settings.dataset)
+        return read_folder(Path(settings.data_dir), settings.dataset)
+    if settings.data_dir is None:
+        return _digits()
+    raise checks.ArgumentError(
+        "data_dir",
+        "must not be given beside dataset=digits, which comes with scikit-learn; "
+        f"given {settings.data_dir!r}",
     )
-
-
-def pipeline(
-    images: Array, labels: Array, batch_size: int, *, shuffle_seed: int | None
-) -> tf.data.Dataset:
-    """Batches of (images, labels), all samples once per iteration, the last batch maybe smaller.
-
-    Args:
-        images: One sample per row.
-        labels: As many rows.
-        batch_size: Samples per batch.
-        shuffle_seed: Seed of the order, together with TensorFlow's global seed; the order
-            changes with each iteration over the result. None keeps the order given.
-    """
-    import tensorflow as tf
-
-    samples = tf.data.Dataset.from_tensor_slices((images, labels))
-    if shuffle_seed is not None:
-        # Shuffling indices and gathering whole batches was measured no faster.
-        samples = samples.shuffle(len(images), seed=shuffle_seed, reshuffle_each_iteration=True)
-    return samples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def _digits() -> RawParts:
@@ -127,7 +120,7 @@ def _digits() -> RawParts:
         digits.target,
         test_size=_DIGITS_TEST_FRACTION,
         stratify=digits.target,
-        random_state=_DIGITS_SPLIT_SEED,
+        random_state=array_data.SPLIT_SEED,
     )
     return _named("digits", train_images, train_labels, test_images, test_labels)
 
@@ -148,68 +141,22 @@ def _download(dataset: str) -> RawParts:
     return _named(dataset, train_images, train_labels, test_images, test_labels)
 
 
-def _named(file: str, *arrays: Array) -> RawParts:
+def _called(name: str) -> RawParts:
+    """What a function of the user's own returns."""
+    found = imported.call("dataset", name)
+    if isinstance(found, dict):
+        return of_mapping(found, name)
+    try:
+        (train_images, train_labels), (test_images, test_labels) = found
+    except (TypeError, ValueError):
+        raise DataError(
+            name,
+            "must return a dict of x_train, y_train, x_test, y_test, or ((x_train, y_train), "
+            f"(x_test, y_test)); returned {type(found).__name__}",
+        ) from None
+    return _named(name, train_images, train_labels, test_images, test_labels)
+
+
+def _named(file: str, *arrays: Any) -> RawParts:
     keys = ("x_train", "y_train", "x_test", "y_test")
-    return RawParts(*(RawArray(array, file, key) for key, array in zip(keys, arrays, strict=True)))
-
-
-def _checked(images: RawArray, labels: RawArray, classes: int) -> tuple[Array, Array]:
-    pixels, numbers = _pixels(images), _numbers(labels, classes)
-    if len(pixels) != len(numbers):
-        of = images.name if images.file == labels.file else Path(images.file).name
-        raise labels.error(
-            f"must be as many as the {len(pixels)} images of {of}; are {len(numbers)}"
-        )
-    return pixels, numbers
-
-
-def _pixels(images: RawArray) -> Array:
-    values = images.values
-    if values.ndim == 3:
-        values = values[..., np.newaxis]
-    if values.ndim != 4 or values.shape[3] > _MOST_CHANNELS:
-        raise images.error(
-            "must have the shape (samples, height, width) or (samples, height, width, channels), "
-            f"with {_MOST_CHANNELS} channels at most; has {images.values.shape}"
-        )
-    if not values.size:
-        raise images.error(f"must not be empty; has the shape {images.values.shape}")
-    if values.dtype == np.uint8:
-        scaled: Array = np.divide(values, np.float32(255), dtype=np.float32)
-        return scaled
-    if values.dtype.kind != "f":
-        raise images.error(f"must be uint8, or float within 0 and 1; is {values.dtype}")
-    if not np.isfinite(values).all():
-        raise images.error("must be finite; has pixels that are NaN or infinite")
-    if values.min() < 0 or values.max() > 1:
-        raise images.error(
-            "must lie within 0 and 1 where pixels are float; "
-            f"lies within {values.min():g} and {values.max():g}"
-        )
-    return values.astype(np.float32)
-
-
-def _numbers(labels: RawArray, classes: int) -> Array:
-    values = labels.values
-    if values.shape[1:] not in ((), (1,)) or not values.ndim:  # CIFAR's labels are a column.
-        raise labels.error(f"must have the shape (samples,); has {values.shape}")
-    if not values.size:
-        raise labels.error(f"must not be empty; has the shape {values.shape}")
-    if values.dtype.kind not in "iu":
-        raise labels.error(f"must be whole numbers; is {values.dtype}")
-    if values.min() < 0 or values.max() >= classes:
-        raise labels.error(
-            f"must lie within 0 and {classes - 1}; lies within {values.min()} and {values.max()}"
-        )
-    return values.reshape(-1).astype(np.int32)
-
-
-def _validation_count(samples: int, fraction: float) -> int:
-    count = round(samples * fraction)
-    if not 1 <= count < samples:
-        raise checks.ArgumentError(
-            "validation_fraction",
-            "must leave at least one sample each for training and validation; "
-            f"given {fraction:g}, which sets {count} of {samples} aside",
-        )
-    return count
+    return of_mapping(dict(zip(keys, arrays, strict=True)), file)

@@ -21,7 +21,8 @@ from dwt_keras.settings.data import DATASETS
 _IDX_UBYTE = 0x0800  # IDX's type code of uint8; its low byte holds the number of axes.
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_REASON = 200
-_NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+_KEYS = ("x_train", "y_train", "x_test", "y_test")
+_VALIDATION_KEYS = ("x_val", "y_val")
 # What gzip, zipfile and NumPy raise on a damaged file: RuntimeError on an encrypted member,
 # MemoryError on a header that promises more than there is.
 _DAMAGE = (
@@ -58,12 +59,14 @@ class RawArray:
 
 
 class RawParts(NamedTuple):
-    """Images and labels of the training and the test part."""
+    """Images, or other inputs, and labels of the training and the test part, maybe a third."""
 
     train_images: RawArray
     train_labels: RawArray
     test_images: RawArray
     test_labels: RawArray
+    validation_images: RawArray | None = None
+    validation_labels: RawArray | None = None
 
 
 class _IdxFile(NamedTuple):
@@ -108,17 +111,17 @@ def read_folder(folder: Path, dataset: str) -> RawParts:
     except _DAMAGE as error:
         raise checks.ArgumentError(
             "data_dir",
-            f"must be a folder that can be read; given {str(folder)!r}: {_reason(error)}",
+            f"must be a folder that can be read; given {str(folder)!r}: {reason(error)}",
         ) from None
     named = f"{dataset}.npz"
     if named in present:
-        return _read_npz(folder / named)
+        return read_npz(folder / named)
     if dataset in _IDX_DATASETS and any(file.find(present) for file in _IDX_FILES):
         return RawParts(*(_read_idx(folder, file.find(present), file) for file in _IDX_FILES))
     others = [f"{other}.npz" for other in DATASETS]
     archives = [name for name in present if name.endswith(".npz") and name not in others]
     if len(archives) == 1:
-        return _read_npz(folder / archives[0])
+        return read_npz(folder / archives[0])
     if archives:
         raise DataError(
             folder, f"must hold {named} or a single .npz file; holds {', '.join(archives)}"
@@ -160,10 +163,15 @@ def _read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
         return gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data
     except _DAMAGE as error:
-        raise DataError(path, f"cannot be read ({_reason(error)})") from None
+        raise DataError(path, f"cannot be read ({reason(error)})") from None
 
 
-def _read_npz(path: Path) -> RawParts:
+def read_npz(path: Path) -> RawParts:
+    """Reads x_train, y_train, x_test, y_test and, where they are there, x_val and y_val.
+
+    Raises:
+        DataError: If the file is missing, damaged, or lacks one of them.
+    """
     try:
         # Opened here, as NumPy leaves a file open that it finds damaged.
         with path.open("rb") as stream:
@@ -171,23 +179,42 @@ def _read_npz(path: Path) -> RawParts:
                 raise DataError(path, "must be an .npz file; is something else, or truncated")
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
-                return _parts(archive, path)
+                return of_mapping(archive, path)
     except DataError:  # A ValueError too, but with its message written.
         raise
     except _DAMAGE as error:
-        raise DataError(path, f"cannot be read ({_reason(error)})") from None
+        raise DataError(path, f"cannot be read ({reason(error)})") from None
 
 
-def _parts(archive: Mapping[str, Any], path: Path) -> RawParts:
-    lacking = [key for key in _NPZ_KEYS if key not in archive]
+def of_mapping(arrays: Mapping[str, Any], file: str | Path) -> RawParts:
+    """The arrays of an .npz file or a dict.
+
+    Args:
+        arrays: By name; others than those that are looked for are left.
+        file: What a message calls the mapping.
+
+    Raises:
+        DataError: If one is missing, or is no array.
+    """
+    given = [key for key in _VALIDATION_KEYS if key in arrays]
+    wanted = (*_KEYS, *(_VALIDATION_KEYS if given else ()))
+    lacking = [key for key in wanted if key not in arrays]
     if lacking:
-        raise DataError(
-            path, f"lacks {', '.join(lacking)}; holds {', '.join(archive) or 'nothing'}"
-        )
-    return RawParts(*(RawArray(np.asarray(archive[key]), path, key) for key in _NPZ_KEYS))
+        held = ", ".join(map(str, arrays)) or "nothing"
+        raise DataError(file, f"lacks {', '.join(lacking)}; holds {held}")
+    found = []
+    for key in wanted:
+        try:
+            found.append(RawArray(np.asarray(arrays[key]), file, key))
+        except (ValueError, TypeError) as error:
+            if isinstance(arrays, dict):  # Rows of different lengths; else the file is damaged.
+                raise DataError(file, f"{key} must be an array ({error})") from None
+            raise
+    return RawParts(*found)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What an exception says of a file, shortened."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     # zipfile's message may quote half of the file.
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."

@@ -18,12 +18,12 @@ from dwt_keras.training import (
     data,
     early_stopping,
     learning_rate,
-    models,
     numerics,
     optimizers,
     penalties,
     requirements,
     soft_labels,
+    transfer,
 )
 
 _EVALUATION_BATCH = 1000
@@ -65,37 +65,55 @@ class Trained:
     record: dict[str, int]
 
 
-def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
-    """The network of the settings, with fresh weights by its seed, compiled.
+def build(
+    settings: Settings, dataset: data.Dataset, say: transfer.Say = lambda note: None
+) -> keras.Model:
+    """The network of the settings, its fresh weights by the seed, compiled.
+
+    Args:
+        settings: What to build.
+        dataset: For what.
+        say: Gets what there is to tell of weights that are not fresh, one line each.
 
     Raises:
-        ArgumentError: If the data are not what the network or the augmentation takes.
+        UserError: If the network cannot be had, or the data are not what it takes.
     """
     keras.utils.set_random_seed(settings.training.seed)
     requirements.check(settings, dataset.input_shape)
     with numerics.precision(settings.numerics):
-        model = models.build(
-            settings.training, dataset.input_shape, dataset.classes, settings.regularization
-        )
-    optimizers.compile_model(model, settings, len(dataset.train_labels))
+        model = transfer.build(settings, dataset, say)
+    optimizers.compile_model(model, settings, len(dataset.train))
     return model
 
 
-def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
+def find_kernels(model: keras.Model, settings: Settings) -> tuple[targets.Target, ...]:
+    """What of a network the settings mean to compress."""
+    return targets.find(model, settings.compression, frozen=settings.transfer.shrink_frozen).items
+
+
+def prepare(
+    settings: Settings, dataset: data.Dataset, say: transfer.Say = lambda note: None
+) -> Prepared:
     """Builds a network, and finds out whether it can be compressed as the settings say.
+
+    Args:
+        settings: What to build, and how to compress it.
+        dataset: For what.
+        say: As for `build`.
 
     Raises:
         UserError: If it cannot.
     """
-    model = build(settings, dataset)
-    found = targets.find(model, settings.compression).items
+    model = build(settings, dataset, say)
+    found = find_kernels(model, settings)
     if settings.compression.is_structured:
         found = rows.eligible(model, found, settings.compression)
     if settings.compression.target_bytes is not None:
         byte_target.check(model, found, settings.compression.target_bytes)
     compression = DWTCompression(
         l1_wavelet=settings.regularization.l1_wavelet,
-        samples=dataset.train_images[:_SAMPLES],
+        samples=dataset.train.samples(_SAMPLES),
+        frozen=settings.transfer.shrink_frozen,
         **{
             field.name: getattr(settings.compression, field.name)
             for field in dataclasses.fields(settings.compression)
@@ -111,7 +129,7 @@ def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: P
     from dwt_keras.views import tensorboard
 
     model, compression = prepared.model, prepared.compression
-    optimization, samples = settings.optimization, len(dataset.train_labels)
+    optimization, samples = settings.optimization, len(dataset.train)
     first = schedule.first_full_epoch(settings.compression, settings.training.epochs)
     # It restores weights at the end, which the compression then makes sure of.
     stopping = early_stopping.callbacks(optimization, first)
@@ -132,7 +150,7 @@ def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: P
 
 def fit_control(model: keras.Model, settings: Settings, dataset: data.Dataset) -> None:
     """Trains without compression, to the end; early stopping only chooses the best epoch."""
-    samples = len(dataset.train_labels)
+    samples = len(dataset.train)
     callbacks = [
         *early_stopping.keeping_the_best(settings.optimization),
         *learning_rate.callbacks(settings, samples, 0),
@@ -144,10 +162,30 @@ def fit_plainly(
     model: keras.Model, settings: Settings, dataset: data.Dataset, callbacks: list[Any]
 ) -> tuple[float, int]:
     """Trains; returns the seconds it took and the number of epochs."""
+    started = time.perf_counter()
+    if settings.transfer.head_epochs:
+        print(f"the head alone, for {settings.transfer.head_epochs} epochs")
+        with transfer.head_alone(model, settings) as of_head:
+            optimizers.compile_model(model, of_head, len(dataset.train))
+            _fit(model, of_head, dataset, [])
+        optimizers.compile_model(model, settings, len(dataset.train))
+    epochs = _fit(model, settings, dataset, callbacks)
+    seconds = time.perf_counter() - started
+    learning_rate.end(model, settings.optimization)
+    numerics.compute_in_float32(model, settings.numerics)
+    # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
+    # agrees to the bit: XLA's differ in the last place.
+    model.jit_compile = False
+    model.make_test_function(force=True)
+    return seconds, epochs
+
+
+def _fit(
+    model: keras.Model, settings: Settings, dataset: data.Dataset, callbacks: list[Any]
+) -> int:
+    """Trains as a network is compiled; returns the number of epochs."""
     training = settings.training
-    train = data.pipeline(
-        dataset.train_images, dataset.train_labels, training.batch_size, shuffle_seed=training.seed
-    )
+    train = dataset.train.batches(training.batch_size, shuffle_seed=training.seed)
     watched = validation(dataset)
     is_soft = soft_labels.are_needed(settings)
     if is_soft:
@@ -156,8 +194,11 @@ def fit_plainly(
         watched = soft_labels.smoothed(watched, dataset.classes)
         soft_labels.compile_for_training(model)
     train = augmentation.varied(train, settings.augmentation, training.seed)
-    started = time.perf_counter()
-    with penalties.added(model, settings.regularization):
+    with (
+        penalties.added(model, settings.regularization),
+        dataset.train.reading(),
+        dataset.validation.reading(),
+    ):
         history = model.fit(
             train,
             validation_data=watched,
@@ -166,34 +207,28 @@ def fit_plainly(
             shuffle=False,  # The pipeline shuffles.
             verbose=1 if sys.stdout.isatty() else 2,
         )
-    seconds = time.perf_counter() - started
-    learning_rate.end(model, settings.optimization)
-    numerics.compute_in_float32(model, settings.numerics)
     if is_soft:
         soft_labels.compile_for_use(model)
-    # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
-    # agrees to the bit: XLA's differ in the last place.
-    model.jit_compile = False
-    model.make_test_function(force=True)
-    return seconds, len(history.epoch)
+    return len(history.epoch)
 
 
 def validation(dataset: data.Dataset) -> Any:
     """The validation part in batches."""
-    return data.pipeline(
-        dataset.validation_images, dataset.validation_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
+    return dataset.validation.batches(_EVALUATION_BATCH, shuffle_seed=None)
 
 
 def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:
     """Accuracy on the validation part, 0 to 1."""
-    return float(model.evaluate(validation(dataset), verbose=0, return_dict=True)["accuracy"])
+    return _scores(model, dataset.validation)["accuracy"]
 
 
 def test_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:
     """Loss and accuracy on the test part."""
-    test = data.pipeline(
-        dataset.test_images, dataset.test_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
-    scores: dict[str, float] = model.evaluate(test, verbose=0, return_dict=True)
-    return scores
+    return _scores(model, dataset.test)
+
+
+def _scores(model: keras.Model, part: data.Part) -> dict[str, float]:
+    batches = part.batches(_EVALUATION_BATCH, shuffle_seed=None)
+    with part.reading():
+        scores: dict[str, float] = model.evaluate(batches, verbose=0, return_dict=True)
+    return {name: float(score) for name, score in scores.items()}

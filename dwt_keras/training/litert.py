@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from dwt_keras import checks, files, native
 from dwt_keras.training import export
+from dwt_keras.training.parts import Part
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,17 +28,17 @@ _REPRESENTATIVE = 256
 _BATCH = 1000
 
 
-def save(model: keras.Model, folder: Path, samples: Array) -> dict[str, int]:
+def save(model: keras.Model, folder: Path, train: Part) -> dict[str, int]:
     """Writes `model.tflite`, `model_int8.tflite` and `model_full_int8.tflite`.
 
     Inputs and outputs of all three are float32; the second has int8 weights and quantises
     activations as it meets them (dynamic range), the third has int8 activations too, whose ranges
-    are those that the samples show.
+    are those that samples show.
 
     Args:
         model: A Functional or Sequential model with one input.
         folder: Where the files go.
-        samples: Inputs of the model, of shape (samples, ...).
+        train: Whose first inputs tell the ranges of activations.
 
     Returns:
         Sizes in bytes by file name.
@@ -45,7 +46,7 @@ def save(model: keras.Model, folder: Path, samples: Array) -> dict[str, int]:
     Raises:
         UserError: If the converter cannot convert the model.
     """
-    samples = np.asarray(samples[:_REPRESENTATIVE], np.float32)
+    samples = train.samples(_REPRESENTATIVE)
 
     def representative() -> Iterator[list[Array]]:
         for sample in samples:
@@ -122,13 +123,12 @@ class Interpreter:
         return np.concatenate(batches)
 
 
-def accuracies(folder: Path, images: Array, labels: Array) -> dict[str, float]:
+def accuracies(folder: Path, part: Part) -> dict[str, float]:
     """Runs the files of a folder.
 
     Args:
         folder: Where `save` wrote them.
-        images: Inputs, of shape (samples, ...).
-        labels: The class of each, a whole number.
+        part: On what.
 
     Returns:
         Accuracies, 0 to 1, by file name.
@@ -138,8 +138,12 @@ def accuracies(folder: Path, images: Array, labels: Array) -> dict[str, float]:
     """
     found = {}
     for name in (FLOAT, DYNAMIC, FULL):
-        outputs = Interpreter(folder / name).predict(images)
-        found[name] = float(np.mean(outputs.argmax(axis=1) == labels))
+        interpreter = Interpreter(folder / name)
+        right = sum(
+            int(np.sum(interpreter(inputs).argmax(axis=1) == labels))
+            for inputs, labels in part.arrays(_BATCH)
+        )
+        found[name] = right / len(part)
     return found
 
 

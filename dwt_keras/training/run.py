@@ -21,7 +21,17 @@ from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.settings.budget import BYTES
 from dwt_keras.settings.export import LITERT
-from dwt_keras.training import accuracy_drop, coding, data, export, fitting, litert, numerics, runs
+from dwt_keras.training import (
+    accuracy_drop,
+    coding,
+    data,
+    export,
+    fitting,
+    litert,
+    numerics,
+    runs,
+    starting_files,
+)
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
 
@@ -65,15 +75,16 @@ def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
     started = time.perf_counter()
     if dataset is None:
         dataset = data.load(settings.data)
+    starting_files.check(settings)
     searched = settings.compression.max_accuracy_drop is not None
     first, least = accuracy_drop.first_and_least(settings, dataset) if searched else (0, 0)
     # Raises where there is nothing to compress.
     prepared = fitting.prepare(
-        accuracy_drop.with_target(settings, first) if searched else settings, dataset
+        accuracy_drop.with_target(settings, first) if searched else settings, dataset, say=print
     )
 
     folder = runs.create(settings)
-    files.write_text(folder / "settings.json", _settings_json(settings, prepared.kernels))
+    files.write_text(folder / "settings.json", _settings_json(settings, dataset, prepared.kernels))
     if searched:
         found = accuracy_drop.smallest(settings, dataset, folder, first, least)
     else:
@@ -100,7 +111,9 @@ def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
     if searched:
         accuracy_drop.judge(found.record, fitting.validation_accuracy(model, dataset), settings)
 
-    files.write_text(folder / "settings.json", _settings_json(settings, compression.targets))
+    files.write_text(
+        folder / "settings.json", _settings_json(settings, dataset, compression.targets)
+    )
     metrics = {
         "test_accuracy": scores["accuracy"],
         "test_loss": scores["loss"],
@@ -150,11 +163,9 @@ def _litert(model: keras.Model, dataset: data.Dataset, folder: Path) -> dict[str
     """Writes LiteRT files; what metrics.json says of them. Without them a run is whole too."""
     found: dict[str, Any] = {}
     try:
-        found["bytes"] = litert.save(model, folder, dataset.train_images)
+        found["bytes"] = litert.save(model, folder, dataset.train)
         if litert.is_installed():
-            found["litert_test_accuracy"] = litert.accuracies(
-                folder, dataset.test_images, dataset.test_labels
-            )
+            found["litert_test_accuracy"] = litert.accuracies(folder, dataset.test)
     except checks.UserError as error:
         print(f"LiteRT: {error}")
     return found
@@ -183,10 +194,13 @@ def _zeros(compression: DWTCompression) -> dict[str, Any]:
     }
 
 
-def _settings_json(settings: Settings, found: Sequence[targets.Target]) -> str:
+def _settings_json(
+    settings: Settings, dataset: data.Dataset, found: Sequence[targets.Target]
+) -> str:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     record = {
         "settings": settings.flat(),
+        **({"class_names": dataset.class_names} if dataset.class_names else {}),
         "bases": {target.path: _basis_record(target) for target in found},
         "versions": {"dwt_keras": __version__, "python": sys.version.split()[0], **versions},
     }

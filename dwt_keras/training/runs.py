@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import CompressionSettings, Settings, structure
+from dwt_keras.settings import CompressionSettings, Settings, sources, structure
 from dwt_keras.settings.budget import BYTES
 
 # Rules whose name says no more than what stands in the threshold's place.
@@ -39,7 +39,7 @@ def group_folder(settings: Settings) -> Path:
     ]
     return (
         Path(training.save_dir)
-        / _slug(f"{settings.data.dataset}-{training.model}")
+        / _slug("-".join(map(sources.short_name, (settings.data.dataset, training.model))))
         / _slug("-".join(part for part in parts if part))
     )
 

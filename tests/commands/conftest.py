@@ -22,8 +22,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory, digits: data.Dataset) -> P
     keras.utils.set_random_seed(1)
     settings = Settings.from_flat({"hidden_units": (24,), "learning_rate": 0.01})
     model = models.build(settings.training, digits.input_shape, digits.classes)
-    optimizers.compile_model(model, settings, len(digits.train_labels))
-    model.fit(digits.train_images, digits.train_labels, epochs=3, verbose=0)
+    optimizers.compile_model(model, settings, len(digits.train))
+    model.fit(digits.train.samples(), digits.train.labels, epochs=3, verbose=0)
     path = tmp_path_factory.mktemp("archive") / "model.keras"
     model.save(path)
     return path

@@ -80,9 +80,11 @@ def test_compress_and_expand_give_the_network_back(call, archive: Path, tmp_path
 def test_a_saved_model_serves_what_the_file_says(call, archive, tmp_path, digits) -> None:
     call("compress", archive, tmp_path / "a.dwtz")
     call("expand", tmp_path / "a.dwtz", tmp_path / "served")
-    expected = dwt_keras.load_compressed(tmp_path / "a.dwtz").predict(digits.test_images, verbose=0)
+    expected = dwt_keras.load_compressed(tmp_path / "a.dwtz").predict(
+        digits.test.samples(), verbose=0
+    )
     network = networks.load(str(tmp_path / "served"), trusted=False)
-    np.testing.assert_allclose(network.predict(digits.test_images), expected, atol=1e-6)
+    np.testing.assert_allclose(network.predict(digits.test.samples()), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("most", [900, 2000])
@@ -100,11 +102,13 @@ def test_compress_keeps_to_an_accuracy(call, archive, tmp_path, digits) -> None:
     before = number(r"try 1: validation accuracy (\S+)", printed)
     model = dwt_keras.load_compressed(target)
     found = np.mean(
-        model.predict(digits.validation_images, verbose=0).argmax(1) == digits.validation_labels
+        model.predict(digits.validation.samples(), verbose=0).argmax(1) == digits.validation.labels
     )
     assert before - 0.0201 <= found
     told = number(r"test accuracy: (\S+) \(before", printed)
-    scored = np.mean(model.predict(digits.test_images, verbose=0).argmax(1) == digits.test_labels)
+    scored = np.mean(
+        model.predict(digits.test.samples(), verbose=0).argmax(1) == digits.test.labels
+    )
     assert told == pytest.approx(scored, abs=1e-4)
     call("compress", archive, tmp_path / "b.dwtz", "--dataset=digits")
     assert target.stat().st_size < (tmp_path / "b.dwtz").stat().st_size
@@ -194,7 +198,7 @@ def test_evaluate_scores_as_keras_does(call, archive, tmp_path, digits, kind) ->
     printed = call("evaluate", path, "--dataset=digits")
     model = dwt_keras.load_compressed(tmp_path / "a.dwtz")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    loss, accuracy = model.evaluate(digits.test_images, digits.test_labels, verbose=0)
+    loss, accuracy = model.evaluate(digits.test.samples(), digits.test.labels, verbose=0)
     assert number(r"test accuracy: (\S+)", printed) == pytest.approx(accuracy, abs=1e-4)
     assert number(r"test loss: +(\S+)", printed) == pytest.approx(loss, abs=1e-3)
     assert "(360 images)" in printed

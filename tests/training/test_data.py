@@ -56,21 +56,21 @@ def assert_parts(loaded: data.Dataset, made: dict[str, Any], scale: float = 255)
     """The training part less its last tenth, that tenth, and the test part, all normalised."""
     images = (made["x_train"] / scale).astype(np.float32).reshape(20, 5, 4, -1)
     labels = made["y_train"].reshape(-1)
-    np.testing.assert_allclose(loaded.train_images, images[:18], rtol=1e-6)
-    np.testing.assert_allclose(loaded.validation_images, images[18:], rtol=1e-6)
+    np.testing.assert_allclose(loaded.train.samples(), images[:18], rtol=1e-6)
+    np.testing.assert_allclose(loaded.validation.samples(), images[18:], rtol=1e-6)
     np.testing.assert_allclose(
-        loaded.test_images, (made["x_test"] / scale).reshape(6, 5, 4, -1), rtol=1e-6
+        loaded.test.samples(), (made["x_test"] / scale).reshape(6, 5, 4, -1), rtol=1e-6
     )
-    np.testing.assert_array_equal(loaded.train_labels, labels[:18])
-    np.testing.assert_array_equal(loaded.validation_labels, labels[18:])
-    np.testing.assert_array_equal(loaded.test_labels, made["y_test"].reshape(-1))
+    np.testing.assert_array_equal(loaded.train.labels, labels[:18])
+    np.testing.assert_array_equal(loaded.validation.labels, labels[18:])
+    np.testing.assert_array_equal(loaded.test.labels, made["y_test"].reshape(-1))
     assert_types(loaded)
 
 
 def assert_types(loaded: data.Dataset) -> None:
     for part in ("train", "validation", "test"):
-        assert getattr(loaded, f"{part}_images").dtype == np.float32
-        assert getattr(loaded, f"{part}_labels").dtype == np.int32
+        assert getattr(loaded, part).samples().dtype == np.float32
+        assert getattr(loaded, part).labels.dtype == np.int32
 
 
 class TestIdx:
@@ -207,7 +207,7 @@ class TestNpz:
         ends = np.zeros((20, 5, 4), np.uint8)
         ends[:, 0] = 255
         np.savez(tmp_path / "mnist.npz", **arrays(x_train=ends))
-        assert set(np.unique(load(tmp_path).train_images)) == {0, 1}
+        assert set(np.unique(load(tmp_path).train.samples())) == {0, 1}
 
     def test_colours_and_column_labels_of_cifar(self, tmp_path: Path) -> None:
         made = {
@@ -398,16 +398,16 @@ class TestDigits:
         loaded = data.load(DataSettings())
         assert (loaded.name, loaded.classes, loaded.input_shape) == ("digits", 10, (8, 8, 1))
         # 1797 samples, of which 360 test; 10 % of the other 1437 validate.
-        parts = (loaded.train_labels, loaded.validation_labels, loaded.test_labels)
+        parts = (loaded.train.labels, loaded.validation.labels, loaded.test.labels)
         assert [len(part) for part in parts] == [1293, 144, 360]
-        assert (loaded.train_images.min(), loaded.train_images.max()) == (0, 1)
+        assert (loaded.train.samples().min(), loaded.train.samples().max()) == (0, 1)
         assert_types(loaded)
 
     def test_test_part_is_stratified(self) -> None:
         from sklearn.datasets import load_digits
 
         share = np.bincount(load_digits().target) * 360 / 1797
-        counts = np.bincount(data.load(DataSettings()).test_labels)
+        counts = np.bincount(data.load(DataSettings()).test.labels)
         assert np.abs(counts - share).max() < 1
 
     def test_split_is_always_the_same(self) -> None:
@@ -415,10 +415,10 @@ class TestDigits:
         first = data.load(DataSettings())
         np.random.seed(2)
         second = data.load(DataSettings(validation_fraction=0.5))
-        np.testing.assert_array_equal(first.test_images, second.test_images)
-        np.testing.assert_array_equal(first.test_labels, second.test_labels)
+        np.testing.assert_array_equal(first.test.samples(), second.test.samples())
+        np.testing.assert_array_equal(first.test.labels, second.test.labels)
         both = [
-            np.concatenate([loaded.train_images, loaded.validation_images])
+            np.concatenate([loaded.train.samples(), loaded.validation.samples()])
             for loaded in (first, second)
         ]
         np.testing.assert_array_equal(*both)
@@ -432,9 +432,12 @@ class TestValidation:
         write_idx(tmp_path)
         loaded = load(tmp_path, validation_fraction=fraction)
         labels = arrays()["y_train"]
-        np.testing.assert_array_equal(loaded.train_labels, labels[:-count])
-        np.testing.assert_array_equal(loaded.validation_labels, labels[-count:])
-        assert (len(loaded.train_images), len(loaded.validation_images)) == (20 - count, count)
+        np.testing.assert_array_equal(loaded.train.labels, labels[:-count])
+        np.testing.assert_array_equal(loaded.validation.labels, labels[-count:])
+        assert (len(loaded.train.samples()), len(loaded.validation.samples())) == (
+            20 - count,
+            count,
+        )
 
     @pytest.mark.parametrize(("fraction", "count"), [(0.02, 0), (0.98, 20)])
     def test_leaves_no_part_empty(self, tmp_path: Path, fraction: float, count: int) -> None:

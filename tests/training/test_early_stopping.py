@@ -13,7 +13,7 @@ import pytest
 
 from dwt_keras.compression import schedule
 from dwt_keras.settings import Settings
-from dwt_keras.training import control, data, early_stopping, fitting, run
+from dwt_keras.training import control, data, early_stopping, fitting, parts, run
 
 # A step size at which the validation loss jumps about.
 COMMON = {"hidden_units": (16,), "learning_rate": 0.03, "epochs": 12}
@@ -22,9 +22,8 @@ COMMON = {"hidden_units": (16,), "learning_rate": 0.03, "epochs": 12}
 @pytest.fixture(scope="module")
 def digits() -> data.Dataset:
     found = data.load(Settings().data)
-    return dataclasses.replace(
-        found, train_images=found.train_images[:400], train_labels=found.train_labels[:400]
-    )
+    train = parts.ArrayPart(found.train.samples(400), found.train.labels[:400])
+    return dataclasses.replace(found, train=train)
 
 
 def history(folder: Path) -> list[dict[str, str]]:

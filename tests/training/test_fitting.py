@@ -14,7 +14,7 @@ from tensorflow.python.framework import config
 
 from dwt_keras.compression import shrink
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, fitting, run
+from dwt_keras.training import data, fitting, parts, run
 
 COMMON = {"hidden_units": (16,), "epochs": 3, "learning_rate": 0.01}
 QUANTILE = {"threshold_rule": "quantile", "threshold": 0.8}
@@ -24,9 +24,8 @@ QUANTILE = {"threshold_rule": "quantile", "threshold": 0.8}
 def digits() -> data.Dataset:
     """20 updates an epoch, the last of 7 samples."""
     found = data.load(Settings().data)
-    return dataclasses.replace(
-        found, train_images=found.train_images[:615], train_labels=found.train_labels[:615]
-    )
+    train = parts.ArrayPart(found.train.samples(615), found.train.labels[:615])
+    return dataclasses.replace(found, train=train)
 
 
 def fitted(folder: Path, dataset: data.Dataset, **values: Any) -> fitting.Trained:

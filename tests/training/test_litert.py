@@ -12,6 +12,7 @@ from keras import layers
 from dwt_keras import checks
 from dwt_keras.compression.structured import WaveletFeatures
 from dwt_keras.training import litert
+from dwt_keras.training.parts import ArrayPart
 
 SHAPE = (8, 6, 1)
 
@@ -38,7 +39,7 @@ def samples():
 @pytest.fixture(scope="module")
 def folder(model, samples, tmp_path_factory):
     found = tmp_path_factory.mktemp("litert")
-    sizes = litert.save(model, found, samples)
+    sizes = litert.save(model, found, ArrayPart(samples, np.zeros(40, np.int32)))
     assert sizes == {path.name: path.stat().st_size for path in found.iterdir()}
     assert list(sizes) == [litert.FLOAT, litert.DYNAMIC, litert.FULL]
     return found
@@ -58,7 +59,7 @@ def test_answers_as_the_network_does(folder, model, samples, name, atol):
 def test_accuracies_are_those_of_the_files(folder, model, samples):
     labels = model.predict(samples, verbose=0).argmax(axis=1)
     labels[:4] = (labels[:4] + 1) % 5
-    found = litert.accuracies(folder, samples, labels)
+    found = litert.accuracies(folder, ArrayPart(samples, labels))
     assert found[litert.FLOAT] == pytest.approx(0.9)
     assert list(found) == [litert.FLOAT, litert.DYNAMIC, litert.FULL]
 

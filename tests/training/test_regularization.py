@@ -11,7 +11,7 @@ import pytest
 from dwt_keras import checks
 from dwt_keras.settings import DataSettings, Settings
 from dwt_keras.settings.regularization import RegularizationSettings
-from dwt_keras.training import control, data, fitting, penalties
+from dwt_keras.training import control, data, fitting, parts, penalties
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +19,8 @@ def digits():
     found = data.load(DataSettings())
     return dataclasses.replace(
         found,
-        train_images=found.train_images[:256],
-        train_labels=found.train_labels[:256],
-        validation_images=found.validation_images[:64],
-        validation_labels=found.validation_labels[:64],
+        train=parts.ArrayPart(found.train.samples(256), found.train.labels[:256]),
+        validation=parts.ArrayPart(found.validation.samples(64), found.validation.labels[:64]),
     )
 
 
@@ -57,11 +55,11 @@ def test_each_changes_what_is_learnt_and_the_loss_is_plain_in_the_end(digits, pl
     assert not np.allclose(model.get_layer("dense_1").kernel.numpy(), before)
     # What ships is judged by its predictions alone, on whole-number labels.
     assert model.loss == "sparse_categorical_crossentropy"
-    predicted = model.predict(digits.test_images, verbose=0, batch_size=1000)
-    own = predicted[np.arange(len(predicted)), digits.test_labels]
+    predicted = model.predict(digits.test.samples(), verbose=0, batch_size=1000)
+    own = predicted[np.arange(len(predicted)), digits.test.labels]
     scores = fitting.test_scores(model, digits)
     assert scores["loss"] == pytest.approx(-np.log(own).mean(), rel=1e-4)
-    assert scores["accuracy"] == pytest.approx((predicted.argmax(1) == digits.test_labels).mean())
+    assert scores["accuracy"] == pytest.approx((predicted.argmax(1) == digits.test.labels).mean())
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
 
 
@@ -94,7 +92,8 @@ def test_penalties_reach_history(digits, plain):
 
 
 def test_what_the_data_do_not_allow_is_refused_before_training(digits):
-    signals = dataclasses.replace(digits, train_images=digits.train_images.reshape(256, 64, 1))
+    train = parts.ArrayPart(digits.train.samples().reshape(256, 64, 1), digits.train.labels)
+    signals = dataclasses.replace(digits, train=train)
     with pytest.raises(checks.ArgumentError, match=r"^augment must be of .* for signals"):
         fitting.prepare(Settings.from_flat({"augment": "rotate=10"}), signals)
 

@@ -1,0 +1,184 @@
+"""What a network starts from, and which of its layers learn when."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+
+from dwt_keras import checks
+from dwt_keras.settings import CompressionSettings, Settings, sources
+from dwt_keras.settings.optimization import OptimizationSettings
+from dwt_keras.training import (
+    data,
+    models,
+    normalization,
+    outside_models,
+    rebuilding,
+    weight_files,
+)
+
+_MOST_NAMES = 6
+
+Say = Callable[[str], None]
+
+
+def build(settings: Settings, dataset: data.Dataset, say: Say) -> keras.Model:
+    """The network of the settings, with the weights that it starts from, not compiled.
+
+    Args:
+        settings: Which network, what it starts from and what of it stays frozen.
+        dataset: Gives the shape of inputs, the number of classes and, to normalise, the inputs.
+        say: Gets what there is to tell, one line each.
+
+    Raises:
+        UserError: If the network cannot be had, or the settings do not go with it.
+    """
+    name = settings.training.model
+    if sources.model_kind(name):
+        model = outside_models.build(settings, dataset.input_shape, dataset.classes)
+    else:
+        model = models.build(
+            settings.training, dataset.input_shape, dataset.classes, settings.regularization
+        )
+    if settings.data.normalize != "none":
+        model = normalization.normalized(model, dataset.train)
+    if settings.transfer.init is not None:
+        _take(model, settings.transfer.init, say)
+    if settings.transfer.freeze_until is not None:
+        frozen = _freeze(model, settings.transfer.freeze_until)
+        left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"
+        say(f"frozen, {left}: {_listed(frozen)}")
+    return model
+
+
+def digest(settings: Settings, model: keras.Model) -> str | None:
+    """What tells a network and its weights from others; None where the settings tell already."""
+    if settings.transfer.init is None and not sources.model_kind(settings.training.model):
+        return None
+    config = json.loads(model.to_json())
+    config.pop("compile_config", None)
+    text = json.dumps(config, sort_keys=True)
+    for number, layer in enumerate((model, *model.layers)):
+        # Names of layers may count the networks that there have been.
+        text = re.sub(f'"{re.escape(layer.name)}"', f'"#{number}"', text)
+    found = hashlib.blake2b(text.encode(), digest_size=16)
+    for weight in model.get_weights():
+        found.update(weight.tobytes())
+    return found.hexdigest()
+
+
+@contextlib.contextmanager
+def head_alone(model: keras.Model, settings: Settings) -> Iterator[Settings]:
+    """Lets only the layers with fresh weights learn, and the last one.
+
+    What does not learn is in inference mode: normalisation layers keep their statistics.
+
+    Yields:
+        How to train the head. The model must be compiled within, and again behind.
+    """
+    head = _head(model, settings)
+    before = [(layer, layer.trainable) for _, layer in weight_files.of_layers(model)]
+    try:
+        for path, layer in weight_files.of_layers(model):
+            if path not in head:
+                layer.trainable = False
+        own = settings.optimization
+        yield dataclasses.replace(
+            settings,
+            # A ramp of the compression need not lie within so few epochs.
+            compression=CompressionSettings(),
+            training=dataclasses.replace(settings.training, epochs=settings.transfer.head_epochs),
+            optimization=OptimizationSettings(
+                optimizer=own.optimizer,
+                momentum=own.momentum,
+                weight_decay=own.weight_decay,
+                clip_norm=own.clip_norm,
+                learning_rate=settings.transfer.head_learning_rate,
+                learning_rate_schedule="constant",
+            ),
+        )
+    finally:
+        for layer, trainable in before:
+            layer.trainable = trainable
+
+
+def _take(model: keras.Model, path: str, say: Say) -> None:
+    """Gives layers the weights of a file's layers of the same name and shapes."""
+    stored = weight_files.read(path)
+    taken, fresh = [], []
+    for name, layer in weight_files.of_layers(model):
+        values = _match(stored, name, layer)
+        if values is None:
+            fresh.append(name)
+            continue
+        for variable, value in zip(weight_files.own_variables(layer), values, strict=True):
+            variable.assign(value)
+        taken.append(name)
+    if not taken:
+        raise checks.ArgumentError(
+            "init",
+            f"must have layers of the network's names and shapes ({_listed(fresh)}); {path} has "
+            f"{_listed(list(stored)) or 'none'}",
+        )
+    rebuilding.finalize(model)
+    left = f"; fresh: {_listed(fresh)}" if fresh else ""
+    say(f"weights from {path}: {_listed(taken)}{left}")
+
+
+def _match(stored: weight_files.Weights, name: str, layer: Any) -> list[Any] | None:
+    """The weights for a layer: of its path, or of the only layer of its name elsewhere."""
+    last = name.rpartition("/")[2]
+    elsewhere = [path for path in stored if path.rpartition("/")[2] == last]
+    path = name if name in stored else elsewhere[0] if len(elsewhere) == 1 else None
+    if path is None:
+        return None
+    shapes = [tuple(variable.shape) for variable in weight_files.own_variables(layer)]
+    found = stored[path]
+    return found if [value.shape for value in found] == shapes else None
+
+
+def _head(model: keras.Model, settings: Settings) -> set[str]:
+    """Paths of the layers that did not come with weights, and of the last that has some."""
+    layers = list(weight_files.of_layers(model))
+    head = {layers[-1][0]}
+    if settings.transfer.init is not None and not settings.comes_with_weights:
+        stored = weight_files.read(settings.transfer.init)
+        head |= {path for path, layer in layers if _match(stored, path, layer) is None}
+    return head
+
+
+def _freeze(model: keras.Model, until: str) -> list[str]:
+    """Freezes a layer and all before it; returns the names of those with weights."""
+    names = [layer.name for layer in model.layers]
+    if until not in names:
+        close = difflib.get_close_matches(until, names, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise checks.ArgumentError(
+            "freeze_until",
+            f"must be a layer of the network: {_listed(names)}; given {until!r}{hint}",
+        )
+    frozen = model.layers[: names.index(until) + 1]
+    for layer in frozen:
+        layer.trainable = False
+    if not model.trainable_weights:
+        raise checks.ArgumentError(
+            "freeze_until", f"must leave layers with weights behind it; given {until!r}"
+        )
+    return [layer.name for layer in frozen if layer.weights]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, the middle of many left out."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    half = _MOST_NAMES // 2
+    left_out = len(names) - 2 * half
+    return f"{', '.join(names[:half])}, ... ({left_out} more), {', '.join(names[-half:])}"
