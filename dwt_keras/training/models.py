@@ -77,6 +77,11 @@ def _mlp(hidden_units: tuple[int, ...]) -> list[layers.Layer]:
 
 
 def _cnn(input_shape: tuple[int, ...]) -> list[layers.Layer]:
+    if len(input_shape) != 3:
+        raise checks.ArgumentError(
+            "model",
+            f"must be mlp for what is no image; given cnn for inputs of shape {input_shape}",
+        )
     height, width = input_shape[:2]
     if min(height, width) < _SMALLEST_CNN_IMAGE:
         least = _SMALLEST_CNN_IMAGE
