@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ class _Servable(tf.Module):
     """Holds a model's variables, and nothing else of it, for the SavedModel to find."""
 
     def __init__(self, model: keras.Model) -> None:
-        super().__init__(name=model.name)
+        # Keras takes names that a tf.Module does not, mobilenetv2_1.00_224 say.
+        super().__init__(name=re.sub(r"\W|^(?=\d)", "_", model.name))
         self.weights = [variable.value for variable in model.variables]
 
 

@@ -103,6 +103,13 @@ def test_cnn_refuses_small_images(shape: tuple[int, ...]) -> None:
     assert models.build(TrainingSettings(model="mlp"), shape, 10).output_shape == (None, 10)
 
 
+@pytest.mark.parametrize("shape", [(30,), (64, 3)])
+def test_cnn_refuses_what_is_no_image(shape: tuple[int, ...]) -> None:
+    with pytest.raises(checks.ArgumentError, match=r"^model must be mlp for what is no image; "):
+        models.build(TrainingSettings(model="cnn"), shape, 3)
+    assert models.build(TrainingSettings(model="mlp"), shape, 3).output_shape == (None, 3)
+
+
 def test_cnn_takes_the_smallest_images() -> None:
     model = models.build(TrainingSettings(model="cnn"), (4, 4, 1), 10)
     assert model.get_layer("pool_2").output.shape == (None, 1, 1, 64)
