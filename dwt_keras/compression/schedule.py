@@ -8,8 +8,9 @@ from dwt_keras.settings import CompressionSettings
 from dwt_keras.settings.budget import BYTES
 
 # Share of the epochs after which the threshold is full where nothing else is asked for. A network
-# that trains through its quantiser needs the rest to settle.
-_RAMP_SHARE, _BYTES_RAMP_SHARE = 2 / 3, 1 / 2
+# that trains through its quantiser needs the rest to settle, and one that has few inputs left most
+# of the training to learn from them.
+_RAMP_SHARE, _BYTES_RAMP_SHARE, _STRUCTURED_RAMP_SHARE = 2 / 3, 1 / 2, 1 / 4
 # And after which it is quantised then.
 _QUANTISED_SHARE = 0.6
 
@@ -49,7 +50,13 @@ class Schedule:
 
 
 def for_training(
-    ramp: str, begin_epoch: int, end_epoch: int | None, epochs: int, *, quantised: bool = False
+    ramp: str,
+    begin_epoch: int,
+    end_epoch: int | None,
+    epochs: int,
+    *,
+    quantised: bool = False,
+    structured: bool = False,
 ) -> Schedule:
     """A schedule for a training of so many epochs, its end chosen where none is given.
 
@@ -57,15 +64,20 @@ def for_training(
         ramp: constant, linear or cubic.
         begin_epoch: Epochs that pass before the threshold starts.
         end_epoch: Epochs after which it is full; None for two thirds of the training, half of it
-            where it is `quantised`.
+            where it is `quantised`, a quarter where it is `structured`.
         epochs: Epochs of the training.
         quantised: Whether the last part of the training shall be quantised.
+        structured: Whether whole rows or columns go.
 
     Returns:
         The schedule. It reaches its full threshold by the last epoch at the latest.
     """
     if end_epoch is None:
-        share = _BYTES_RAMP_SHARE if quantised else _RAMP_SHARE
+        share = _RAMP_SHARE
+        if quantised:
+            share = _BYTES_RAMP_SHARE
+        elif structured:
+            share = _STRUCTURED_RAMP_SHARE
         end_epoch = max(begin_epoch + 1, round(share * epochs))
     if not quantised:
         return Schedule(ramp, begin_epoch, end_epoch)
@@ -81,6 +93,7 @@ def of_settings(settings: CompressionSettings, epochs: int) -> Schedule:
         settings.ramp_end_epoch,
         epochs,
         quantised=settings.threshold_rule == BYTES,
+        structured=settings.is_structured,
     )
 
 

@@ -140,7 +140,7 @@ class CompressionSettings:
     ramp_end_epoch: int | None = setting(
         None,
         "Epoch by whose end the threshold is full (default: two thirds of the epochs; half of them "
-        "with target_bytes).",
+        "with target_bytes, a quarter where rows or columns go).",
     )
     choose_basis_epochs: tuple[int, ...] | None = setting(
         None,

@@ -85,8 +85,8 @@ def test_begin_behind_the_default_end_moves_the_end():
         ({"threshold_rule": "quantile", "ramp": "constant"}, 10, 0),
         ({"wavelet": "auto"}, 10, 0),
         ({"wavelet": "auto", "choose_basis_epochs": "2,8"}, 10, 7),
-        ({"keep_rows": 0.5}, 10, 6),
-        ({"max_accuracy_drop": 0.01, "structure": "rows"}, 10, 6),
+        ({"keep_rows": 0.5}, 10, 1),
+        ({"max_accuracy_drop": 0.01, "structure": "rows"}, 10, 1),
         ({"target_bytes": 900}, 10, 6),
         ({"max_accuracy_drop": 0.01}, 10, 6),
         ({"target_bytes": 900, "ramp_end_epoch": 8}, 10, 8),
@@ -99,3 +99,9 @@ def test_begin_behind_the_default_end_moves_the_end():
 )
 def test_the_first_epoch_that_may_remain(compression, count, first):
     assert schedule.first_full_epoch(CompressionSettings(**compression), count) == first
+
+
+def test_rows_that_go_as_a_whole_are_gone_after_a_quarter_of_the_training():
+    planned = schedule.for_training("cubic", 0, None, 16, structured=True)
+    assert planned.end_epoch == 4
+    assert schedule.for_training("cubic", 0, None, 1, structured=True).end_epoch == 1
