@@ -126,3 +126,21 @@ def test_the_dense_control_is_trained_to_the_end_and_keeps_its_best(
     assert kept[0][1] == []
     assert best.validation_accuracy == pytest.approx(kept[1][1][0])
     assert best.validation_accuracy >= last.validation_accuracy
+
+
+def test_it_stands_before_the_compression_which_then_keeps_the_size(
+    digits: data.Dataset, tmp_path: Path, monkeypatch: Any
+) -> None:
+    order: list[str] = []
+
+    def spy(model: Any, settings: Any, dataset: Any, callbacks: list[Any]) -> Any:
+        order.extend(type(each).__name__ for each in callbacks)
+        return 0.0, 0
+
+    monkeypatch.setattr(fitting, "fit_plainly", spy)
+    settings = Settings.from_flat(
+        {**COMMON, "early_stopping_patience_epochs": 1, "learning_rate_schedule": "plateau"}
+    )
+    fitting.fit(fitting.prepare(settings, digits), settings, digits, tmp_path)
+    # Loggers last, so that they see what the others say.
+    assert order[:4] == ["EarlyStopping", "DWTCompression", "Plateau", "CSVLogger"]
