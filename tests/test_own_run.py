@@ -32,7 +32,7 @@ def folder(photos: Path) -> Path:
             "dataset": str(photos),
             "image_size": 6,
             "hidden_units": (8,),
-            "epochs": 4,
+            "epochs": 12,
             "batch_size": 8,
             "learning_rate": 0.01,
             "normalize": "standard",
