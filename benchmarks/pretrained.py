@@ -7,9 +7,9 @@
 The npm package nsfwjs (MIT licence) ships a MobileNetV2 in the format of TensorFlow.js, with
 weights of 8 bits. They are converted to a `.weights.h5` file for `train.py
 --model=applications:MobileNetV2 --weights=FILE`; nothing else of the package is used, and nothing
-is kept but in --folder. Then a head learns on them for --head_epochs and all layers for --epochs,
-against as many epochs of all layers with fresh weights. Prints the test accuracy of both, as they
-ship.
+is kept but in --folder. Then a head learns on them, all else frozen (`--freeze_until=out_relu`),
+against a head on a network with fresh weights, frozen too: what is compared is what the features
+tell. Prints the test accuracy of both, as they ship.
 """
 
 from __future__ import annotations
@@ -51,26 +51,24 @@ def main() -> None:
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--data_dir")
     parser.add_argument("--images", type=int, help="of the training part; default all")
-    parser.add_argument("--head_epochs", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         package = options.package or download(Path(temporary))
         weights = (options.folder or Path(temporary)) / "mobilenet_v2.weights.h5"
         convert(package, weights)
         for name, start in (("pretrained", str(weights)), ("fresh", "none")):
-            given: dict[str, Any] = {"head_epochs": options.head_epochs} if start != "none" else {}
             settings = Settings.from_flat(
                 {
                     "dataset": options.dataset,
                     "data_dir": options.data_dir,
                     "model": "applications:MobileNetV2",
                     "weights": start,
-                    "epochs": options.epochs + (0 if given else options.head_epochs),
+                    "freeze_until": "out_relu",
+                    "epochs": options.epochs,
                     "wavelet": "none",
                     "threshold": 0.0,
-                    "save_dir": temporary,
-                    **given,
+                    "save_dir": str(Path(temporary) / name),
                 }
             )
             started = time.perf_counter()

@@ -49,7 +49,7 @@ def test_a_run_learns_from_a_folder(folder: Path, photos: Path) -> None:
     record = json.loads((folder / "settings.json").read_text())
     assert record["class_names"] == ["cat", "dog"]
     again = Settings.from_json(json.dumps(record))
-    assert (again.data.dataset, again.data.image_size) == (f"{photos}/", (6, 6))
+    assert (again.data.dataset, again.data.image_size) == (str(photos), (6, 6))
 
 
 @pytest.mark.parametrize("name", ["model.dwtz", "serving/1"])

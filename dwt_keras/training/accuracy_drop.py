@@ -16,7 +16,7 @@ from typing import Any
 
 from dwt_keras.compression import byte_target, packing
 from dwt_keras.settings import Settings
-from dwt_keras.training import control, data, fitting
+from dwt_keras.training import control, data, fitting, transfer
 
 # The first size, as a share of the weights in float32, and of the rows or columns; the least of
 # those.
@@ -80,7 +80,8 @@ def first_and_least(settings: Settings, dataset: data.Dataset) -> tuple[int, int
         return round(_FIRST_KEPT * WHOLE), round(_LEAST_KEPT * WHOLE)
     model = fitting.build(settings, dataset)
     found = fitting.find_kernels(model, settings)
-    least = byte_target.file_size(model, found).least()
+    # The head's biases cost more once they have learnt.
+    least = byte_target.file_size(model, found).least() + transfer.head_bytes(model, settings)
     return max(round(_FIRST_SHARE * 4 * model.count_params()), least), least
 
 

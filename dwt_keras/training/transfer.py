@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -108,6 +109,22 @@ def head_alone(model: keras.Model, settings: Settings) -> Iterator[Settings]:
     finally:
         for layer, trainable in before:
             layer.trainable = trainable
+
+
+def head_bytes(model: keras.Model, settings: Settings) -> int:
+    """How much larger than at first the smallest file may be once the head has learnt, in bytes."""
+    if not settings.transfer.head_epochs:
+        return 0
+    head = _head(model, settings)
+    vectors = [
+        variable
+        for path, layer in weight_files.of_layers(model)
+        if path in head
+        for variable in weight_files.own_variables(layer)
+        if len(variable.shape) < 2
+    ]
+    # As float32, and a few bytes for the lengths of what holds them.
+    return sum(4 * math.prod(variable.shape) for variable in vectors) + 16
 
 
 def _take(model: keras.Model, path: str, say: Say) -> None:
