@@ -19,6 +19,7 @@ from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.training import TrainingSettings
+from dwt_keras.settings.views import ViewSettings
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Settings:
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
     export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
+    views: ViewSettings = dataclasses.field(default_factory=ViewSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
@@ -92,6 +94,7 @@ _GROUPS: dict[str, Any] = {
     "training": TrainingSettings,
     "coding": CodingSettings,
     "export": ExportSettings,
+    "views": ViewSettings,
 }
 
 

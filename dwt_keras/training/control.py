@@ -17,6 +17,7 @@ from dwt_keras.settings import Settings
 from dwt_keras.training import data, export, fitting, runs
 
 _NOT_ITS_OWN = ("save_dir", "run_name")
+_RECORD = "control.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,21 +42,10 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         settings: The run's; what they say of compression does not matter.
         dataset: The data.
     """
-    depends_on = {
-        "training": {
-            name: value
-            for name, value in dataclasses.asdict(settings.training).items()
-            if name not in _NOT_ITS_OWN
-        },
-        "data": _digest(dataset),
-        "dwt_keras": __version__,
-    }
-    key = hashlib.blake2b(json.dumps(depends_on, sort_keys=True).encode(), digest_size=6)
-    folder = runs.group_folder(settings).parent / "controls" / key.hexdigest()
-    record = folder / "control.json"
-    known = _read(record)
+    depends_on, folder = _place(settings, dataset)
+    known = find(settings, dataset)
     if known is not None:
-        return Control(folder, *known)
+        return known
     print("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
     fitting.fit_plainly(model, settings, dataset, [])
@@ -69,8 +59,31 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         "depends_on": depends_on,
     }
     # Last of all: a folder that has it is complete.
-    files.write_text(record, json.dumps(found, indent=2) + "\n")
+    files.write_text(folder / _RECORD, json.dumps(found, indent=2) + "\n")
     return Control(folder, accuracy, test_accuracy)
+
+
+def find(settings: Settings, dataset: data.Dataset) -> Control | None:
+    """The dense control of a run where there is one; trains none."""
+    folder = _place(settings, dataset)[1]
+    known = _read(folder / _RECORD)
+    return None if known is None else Control(folder, *known)
+
+
+def _place(settings: Settings, dataset: data.Dataset) -> tuple[dict[str, Any], Path]:
+    """What the control of a run depends on, and the folder that follows from it."""
+    depends_on = {
+        "training": {
+            name: value
+            for name, value in dataclasses.asdict(settings.training).items()
+            if name not in _NOT_ITS_OWN
+        },
+        "data": _digest(dataset),
+        "dwt_keras": __version__,
+    }
+    key = hashlib.blake2b(json.dumps(depends_on, sort_keys=True).encode(), digest_size=6)
+    folder = runs.group_folder(settings).parent / "controls" / key.hexdigest()
+    return depends_on, folder
 
 
 def _read(record: Path) -> tuple[float, float] | None:

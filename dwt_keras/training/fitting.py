@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,14 @@ class Trained:
         compression: The callback that compressed it.
         seconds: Duration of the training.
         epochs: Number of epochs.
+        before: Each kernel, by path, as it was before its last shrinking.
     """
 
     model: keras.Model
     compression: DWTCompression
     seconds: float
     epochs: int
+    before: Mapping[str, Any]
 
 
 def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
@@ -86,16 +89,39 @@ def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
 def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: Path) -> Trained:
     """Trains and compresses; history.csv and event files go to the folder."""
     # Here and not above: views stand over training and look at what it leaves.
-    from dwt_keras.views import tensorboard
+    from dwt_keras.views import tensorboard, watching
 
     model, compression = prepared.model, prepared.compression
+    watch = watching.BeforeShrinking(compression)
     callbacks = [
+        watch,  # Changes nothing, and must see kernels before the compression does.
         compression,
         keras.callbacks.CSVLogger(folder / "history.csv"),
-        *tensorboard.callbacks(folder / "tensorboard", compression),
+        *tensorboard.callbacks(folder / "tensorboard", compression, watch),
     ]
     seconds, epochs = fit_plainly(model, settings, dataset, callbacks)
-    return Trained(model, compression, seconds, epochs)
+    return Trained(model, compression, seconds, epochs, watch.kernels)
+
+
+def show(
+    trained: Trained,
+    settings: Settings,
+    dataset: data.Dataset,
+    folder: Path,
+    metrics: dict[str, Any],
+) -> None:
+    """Writes what is there to be seen of a run: figures, its report, its place in TensorBoard.
+
+    Args:
+        trained: The network, with the weights that ship.
+        settings: The run's.
+        dataset: The data.
+        folder: The run's.
+        metrics: What its metrics.json will hold.
+    """
+    from dwt_keras.views import after_run
+
+    after_run.write(trained, settings, dataset, folder, metrics)
 
 
 def fit_plainly(
