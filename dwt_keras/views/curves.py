@@ -37,7 +37,7 @@ def training(run: RunView) -> Drawn | None:
             if column in columns:
                 axes.plot(epochs, columns[column], label=label, color=colour, **style)
         axes.set_ylabel("cross-entropy (nats)" if name == "loss" else "accuracy (share)")
-        axes.set_title(name)
+        drawing.title(axes, name)
         if axes.lines:
             axes.legend(frameon=False, fontsize=8)
     lines = []
@@ -59,7 +59,7 @@ def training(run: RunView) -> Drawn | None:
     zeros.set_ylabel("zero coefficients (%)", fontsize=9)
     zeros.tick_params(labelsize=8)
     zeros.spines["top"].set_visible(False)
-    ramp.set_title("threshold and zeros")
+    drawing.title(ramp, "threshold and zeros")
     if lines:
         ramp.legend(handles=lines, frameon=False, fontsize=8, loc="lower right")
     ramp.set_xlabel("epoch")
@@ -81,7 +81,7 @@ def zeros(run: RunView) -> Drawn | None:
     place, places, labels = 0.0, [], []
     colours = (drawing.BLUE, drawing.ORANGE)
     for number, kernel in enumerate(kernels):
-        axes.text(0.0, place, f"{kernel.path}, {kernel.basis}", fontsize=9, va="center")
+        axes.text(0.005, place, f"{kernel.path}, {kernel.basis}", fontsize=9, va="center")
         place += 1
         for name, values in _bands(kernel):
             share = 1.0 - np.count_nonzero(values) / values.size
@@ -126,9 +126,11 @@ def coefficients(run: RunView) -> Drawn | None:
         axes.remove()
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
-    said = "Magnitudes of the coefficients other than zero of the largest kernels, on a scale of "
-    said += "powers of ten, before the last shrinking where that is known and as they ship, "
-    said += "quantised; the line is the threshold."
+    said = "Magnitudes of the largest kernels' coefficients, on a scale of powers of ten down to a "
+    said += (
+        "ten-thousandth of the largest, before the last shrinking where that is known and as they "
+    )
+    said += "ship, quantised; the line is the threshold."
     return Drawn("coefficients", "Coefficients and threshold", said, figure)
 
 
@@ -139,10 +141,9 @@ def _histogram(axes: Axes, kernel: Kernel, threshold: float | None) -> None:
         parts.insert(0, _magnitudes(kernel.basis.decompose(kernel.before.weights)))
         threshold = kernel.before.threshold
     most = max(float(part.max(initial=0.0)) for part in parts)
-    # Below a ten-thousandth of the largest nothing is left to see.
-    low, high = math.log10(most) - 4.0, math.log10(most) + 0.05
-    bins = np.logspace(low, high, 61)
-    counts = [np.histogram(np.maximum(part, bins[0]), bins)[0] for part in parts]
+    # Below a ten-thousandth of the largest there is rounding, where the support was held.
+    bins = np.logspace(math.log10(most) - 4.0, math.log10(most) + 0.05, 61)
+    counts = [np.histogram(part, bins)[0] for part in parts]
     if len(parts) > 1:
         axes.stairs(
             counts[0], bins, color=drawing.BLUE, linewidth=1.2, label="before the last shrinking"
@@ -153,7 +154,7 @@ def _histogram(axes: Axes, kernel: Kernel, threshold: float | None) -> None:
     axes.set_xscale("log")
     axes.set_xlim(bins[0], bins[-1])
     share = 1.0 - len(shipped) / max(kernel.coefficients.size, 1)
-    axes.set_title(f"{kernel.path}: {100 * share:.1f} % zeros")
+    drawing.title(axes, f"{kernel.path}: {100 * share:.1f} % zeros")
     axes.set_xlabel("magnitude")
     axes.set_ylabel("coefficients")
     drawing.plain(axes)

@@ -45,7 +45,6 @@ _DPI = 150
 # Text stays text; the same figure has the same bytes.
 _SAVING: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "dwt_keras"}
 _SIZES: dict[Any, Any] = {
-    "axes.titlesize": 10,
     "axes.labelsize": 9,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
@@ -86,6 +85,11 @@ def figure(
         FigureCanvasAgg(made)
         axes = made.subplots(rows, columns, squeeze=False, **options)
     return made, list(axes.flat)
+
+
+def title(axes: Axes, text: str) -> None:
+    """Sets a title as large as the labels allow."""
+    axes.set_title(text, fontsize=10)
 
 
 def plain(axes: Axes, grid: Literal["x", "y", "both"] = "y") -> None:

@@ -15,6 +15,8 @@ from dwt_keras.views.run_view import Kernel, RunView
 
 # Rows of the figures of bytes and of kernels.
 _TENSORS, _KERNELS = 20, 4
+# Differences below this part of the weights are not shown.
+_ROUNDING = 1e-5
 
 
 def of_run(run: RunView) -> list[Drawn]:
@@ -69,10 +71,11 @@ def _kernel_row(figure: Any, axes: list[Any], kernel: Kernel, is_first: bool) ->
     (plane,) = pictures.strongest(now, kernel.basis, 1)
     parts = [plane.of(each) for each in (was, now, was - now)]
     scales = [max(np.abs(parts[0]).max(), np.abs(parts[1]).max())] * 2 + [np.abs(parts[2]).max()]
-    titles = ("before the last shrinking", "as it ships", "difference")
+    titles = ("before shrinking", "as it ships", "difference")
     wide = parts[0].shape[1] > 4 * parts[0].shape[0] or parts[0].shape[0] > 4 * parts[0].shape[1]
     for place, part, scale, title in zip(axes, parts, scales, titles, strict=True):
-        most = float(scale) or 1e-12
+        # Where nothing but rounding is left, white.
+        most = float(scale) if scale > _ROUNDING * scales[0] else float(scales[0]) or 1.0
         image = place.imshow(
             part,
             cmap=drawing.DIVERGING,
@@ -85,7 +88,7 @@ def _kernel_row(figure: Any, axes: list[Any], kernel: Kernel, is_first: bool) ->
         place.set_xticks([])
         place.set_yticks([])
         if is_first:
-            place.set_title(title)
+            drawing.title(place, title)
     axes[0].set_ylabel(f"{kernel.path}\n{_place(plane)}", fontsize=8)
 
 
@@ -111,9 +114,9 @@ def file_bytes(run: RunView) -> Drawn | None:
     tensors = {tensor.name for tensor in run.file.records}
     for place, (name, size) in enumerate(rows.items()):
         colour = drawing.BLUE if name in tensors else drawing.GREY
-        axes.barh(place, size, 0.8, color=colour)
-        text = f" {size:,} ({100 * size / run.file.file_bytes:.1f} %)"
-        axes.text(size, place, text, va="center", fontsize=8)
+        bar = axes.barh(place, size, 0.8, color=colour)
+        text = f"{size:,} ({100 * size / run.file.file_bytes:.1f} %)"
+        axes.bar_label(bar, [text], padding=3, fontsize=8)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(rows.values()))
@@ -159,7 +162,7 @@ def pareto(points: dict[str, list[tuple[str, int, float]]]) -> Drawn:
             label="Pareto front",
         )
         axes.set_xscale("log")
-        axes.set_title(group)
+        drawing.title(axes, group)
         axes.set_xlabel("bytes of model.dwtz")
         axes.set_ylabel("test accuracy (share)")
         axes.legend(frameon=False, fontsize=8, loc="lower right")

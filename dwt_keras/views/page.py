@@ -38,7 +38,7 @@ _SKELETON = string.Template(
     --text: #e8e8ea; --faint: #a6abb3; --back: #16181c; --card: #21242a; --line: #3a3f47;
     --accent: #6cb8ee; --shade: 86, 180, 233; --good: #4fd0a5; --bad: #ff9b5c;
   }
-  figure img { filter: invert(0.9) hue-rotate(180deg); }
+  figure img { filter: invert(0.9) hue-rotate(180deg) brightness(1.25); }
 }
 * { box-sizing: border-box; }
 body {

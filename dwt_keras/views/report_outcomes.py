@@ -64,8 +64,8 @@ def _changed(outcomes: Outcomes) -> list[str]:
     labels = outcomes.labels[changed]
     lost = int(np.sum(outcomes.dense[changed] == labels))
     won = int(np.sum(outcomes.predicted[changed] == labels))
-    said = f"Of {len(outcomes.labels):,} test samples the network says another class than its "
-    said += f"dense control of {len(changed):,}: {lost:,} that only the control gets right, "
+    said = f"On {len(changed):,} of {len(outcomes.labels):,} test samples the network says another "
+    said += f"class than its dense control: {lost:,} that only the control gets right, "
     said += f"{won:,} that only this network gets right, {len(changed) - lost - won:,} that both "
     said += "get wrong."
     if len(changed) > _SAMPLES:
