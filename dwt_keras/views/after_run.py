@@ -50,10 +50,10 @@ def _draw(
     metrics: dict[str, Any],
 ) -> None:
     run = run_view.read(folder, metrics, _before(trained))
-    drawn = figures.write(run, settings.views.figures)
+    shown = figures.write(run, settings.views.figures)
     dense = control.find(settings, dataset)
     network = None if dense is None else load_control(dense.folder)
-    report.write_run(run, drawn, outcomes.of(trained.model, dataset, network))
+    report.write_run(run, shown, outcomes.of(trained.model, dataset, network))
 
 
 def load_control(folder: Path) -> keras.Model:

@@ -19,6 +19,14 @@ from dwt_keras.views.run_view import Kernel, RunView
 _KERNELS, _SUBBANDS = 12, 10
 _HISTOGRAMS = 4
 
+# Title and caption of the figure of coefficients.
+COEFFICIENTS = (
+    "Coefficients and threshold",
+    "Magnitudes of the largest kernels' coefficients, on a scale of powers of ten down to a "
+    "ten-thousandth of the largest, before the last shrinking where that is known and as they "
+    "ship, quantised; the line is the threshold.",
+)
+
 
 def training(run: RunView) -> Drawn | None:
     """Loss, accuracy, and threshold with zero fraction over the epochs; None without a history."""
@@ -126,12 +134,7 @@ def coefficients(run: RunView) -> Drawn | None:
         axes.remove()
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
-    said = "Magnitudes of the largest kernels' coefficients, on a scale of powers of ten down to a "
-    said += (
-        "ten-thousandth of the largest, before the last shrinking where that is known and as they "
-    )
-    said += "ship, quantised; the line is the threshold."
-    return Drawn("coefficients", "Coefficients and threshold", said, figure)
+    return Drawn("coefficients", *COEFFICIENTS, figure)
 
 
 def _histogram(axes: Axes, kernel: Kernel, threshold: float | None) -> None:

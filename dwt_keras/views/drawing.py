@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +67,23 @@ class Drawn:
     figure: Figure
 
 
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A figure as the bytes of an image.
+
+    Attributes:
+        title: A heading.
+        caption: What is to be seen.
+        data: The bytes.
+        suffix: Of its file, ".svg" or ".png".
+    """
+
+    title: str
+    caption: str
+    data: bytes
+    suffix: str
+
+
 def figure(
     width: float, height: float, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, list[Axes]]:
@@ -113,15 +129,10 @@ def encoded(drawn: Figure, kind: str) -> bytes:
     return stream.getvalue()
 
 
-def save(drawn: Figure, path: Path) -> None:
-    """Writes a figure atomically, as the kind of image that the suffix names."""
+def save(drawn: Figure, path: Path) -> bytes:
+    """Writes a figure atomically, as the kind of image that the suffix names; returns its bytes."""
     data = encoded(drawn, path.suffix.removeprefix("."))
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(path) as temporary:
         temporary.write_bytes(data)
-
-
-def save_all(figures: Sequence[Drawn], folder: Path, kind: str) -> None:
-    """Writes figures into a folder, each under its name."""
-    for each in figures:
-        save(each.figure, folder / f"{each.name}.{kind}")
+    return data

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from dwt_keras.views import contents, curves, drawing, pictures
-from dwt_keras.views.drawing import Drawn
+from dwt_keras.views.drawing import Drawn, Shown
 from dwt_keras.views.run_view import Kernel, RunView
 
 # Rows of the figures of bytes and of kernels.
@@ -18,9 +18,19 @@ _TENSORS, _KERNELS = 20, 4
 # Differences below this part of the weights are not shown.
 _ROUNDING = 1e-5
 
+# Title and caption of the figure of kernels.
+KERNELS = (
+    "Kernels before and after",
+    "The weights of one unit or channel each, the one with the most energy (of kernels without "
+    "geometry, inputs and units): before the last shrinking, as they ship after thresholding and "
+    "quantisation, and the difference, in a scale of its own.",
+)
+# What the training alone can draw in full, as it knows the kernels before.
+_OF_TRAINING = {"coefficients": curves.COEFFICIENTS, "kernels": KERNELS}
+
 
 def of_run(run: RunView) -> list[Drawn]:
-    """The figures that can be drawn of a run, in the order in which they are shown."""
+    """The figures that can be drawn of a run."""
     drawn = (
         curves.training(run),
         curves.zeros(run),
@@ -31,16 +41,32 @@ def of_run(run: RunView) -> list[Drawn]:
     return [each for each in drawn if each is not None]
 
 
-def write(run: RunView, kind: str) -> list[Drawn]:
-    """Draws the figures of a run into its folder `figures`; returns them.
+def write(run: RunView, kind: str) -> list[Shown]:
+    """Draws the figures of a run into its folder `figures`.
+
+    Those that the training drew, and that now could only be drawn in part, are left as they are.
 
     Args:
         run: The run.
         kind: "png" or "svg".
+
+    Returns:
+        The figures, in the order in which they are shown.
     """
-    drawn = of_run(run)
-    drawing.save_all(drawn, run.folder / "figures", kind)
-    return drawn
+    drawn: dict[str, Drawn | None] = {each.name: each for each in of_run(run)}
+    kept = {}
+    if not any(kernel.before for kernel in run.kernels):
+        kept = {name: existing(run.folder, name) for name in _OF_TRAINING}
+    shown = []
+    # In this order, with what is kept in its place.
+    for name in ("training", "zeros", "coefficients", "kernels", "bytes"):
+        path, figure = kept.get(name), drawn.get(name)
+        if path is not None:
+            shown.append(Shown(*_OF_TRAINING[name], path.read_bytes(), path.suffix))
+        elif figure is not None:
+            data = drawing.save(figure.figure, run.folder / "figures" / f"{name}.{kind}")
+            shown.append(Shown(figure.title, figure.caption, data, f".{kind}"))
+    return shown
 
 
 def kernels(run: RunView) -> Drawn | None:
@@ -57,10 +83,7 @@ def kernels(run: RunView) -> Drawn | None:
     figure, grid = drawing.figure(7.0, 0.6 + 1.9 * len(chosen), len(chosen), 3)
     for number, kernel in enumerate(chosen):
         _kernel_row(figure, grid[3 * number : 3 * number + 3], kernel, number == 0)
-    said = "The weights of one unit or channel each, the one with the most energy (of kernels "
-    said += "without geometry, inputs and units): before the last shrinking, as they ship after "
-    said += "thresholding and quantisation, and the difference, in a scale of its own."
-    return Drawn("kernels", "Kernels before and after", said, figure)
+    return Drawn("kernels", *KERNELS, figure)
 
 
 def _kernel_row(figure: Any, axes: list[Any], kernel: Kernel, is_first: bool) -> None:

@@ -7,7 +7,6 @@ import html
 import io
 import string
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,8 @@ _SKELETON = string.Template(
     --text: #e8e8ea; --faint: #a6abb3; --back: #16181c; --card: #21242a; --line: #3a3f47;
     --accent: #6cb8ee; --shade: 86, 180, 233; --good: #4fd0a5; --bad: #ff9b5c;
   }
-  figure img { filter: invert(0.9) hue-rotate(180deg) brightness(1.25); }
+  /* White becomes dark, and hues stay; not of pictures, whose brightness says something. */
+  figure:not(.picture) img { filter: invert(0.9) hue-rotate(180deg) brightness(1.25); }
 }
 * { box-sizing: border-box; }
 body {
@@ -80,7 +80,8 @@ pre { background: var(--card); border-radius: 0.5rem; padding: 0.7rem; overflow-
   :root { --text: #000; --faint: #444; --back: #fff; --card: #f3f3f3; --line: #bbb;
     --accent: #005a8c; --shade: 0, 114, 178; --good: #00563b; --bad: #8a3600; }
   body { max-width: none; padding: 0; font-size: 10pt; }
-  figure img { filter: none; max-height: 20cm; width: auto; max-width: 100%; }
+  figure:not(.picture) img { filter: none; }
+  figure img { max-height: 20cm; width: auto; max-width: 100%; }
   figure, .tile, .sample, tr, pre { break-inside: avoid; }
   h2 { break-after: avoid; }
   .scroll { overflow: visible; }
@@ -178,16 +179,18 @@ def tiles(values: Sequence[tuple[str, str, str]]) -> str:
     )
 
 
-def figure(data: bytes, suffix: str, caption: str) -> str:
-    """A picture with its caption, which is its alternative text too.
+def figure(data: bytes, suffix: str, caption: str, *, is_picture: bool = False) -> str:
+    """A drawing or picture with its caption, which is its alternative text too.
 
     Args:
         data: The file's bytes.
         suffix: ".svg" or ".png".
         caption: As text.
+        is_picture: Whether its brightness says something, so that it keeps it on a dark page.
     """
     image = f'<img src="{_address(data, suffix)}" alt="{html.escape(caption)}">'
-    return wrap("figure", image, element("figcaption", caption))
+    attributes = {"class_": "picture"} if is_picture else {}
+    return wrap("figure", image, element("figcaption", caption), **attributes)
 
 
 def sample(values: Array, text: str) -> str:
@@ -216,11 +219,6 @@ def sample(values: Array, text: str) -> str:
         f'<svg viewBox="0 0 100 40" role="img" aria-label="{html.escape(text)}">'
         f'<polyline points="{points}" fill="none" stroke="currentColor"/></svg>'
     )
-
-
-def of_file(path: Path, caption: str) -> str:
-    """The picture of a file; see `figure`."""
-    return figure(path.read_bytes(), path.suffix, caption)
 
 
 def _address(data: bytes, suffix: str) -> str:

@@ -13,7 +13,7 @@ from dwt_keras import files
 from dwt_keras.settings import flat_fields
 from dwt_keras.training.runs import Record
 from dwt_keras.views import contents, drawing, figures, page, report_outcomes, run_table
-from dwt_keras.views.drawing import Drawn
+from dwt_keras.views.drawing import Shown
 from dwt_keras.views.outcomes import Outcomes
 from dwt_keras.views.run_view import RunView
 from dwt_keras.views.tables import percent
@@ -37,32 +37,31 @@ _OTHERS = (
 )
 
 
-def write_run(run: RunView, drawn: Sequence[Drawn], outcomes: Outcomes | None) -> Path:
+def write_run(run: RunView, figures_shown: Sequence[Shown], outcomes: Outcomes | None) -> Path:
     """Writes the report of a run into its folder; returns its path."""
     path = run.folder / NAME
-    files.write_text(path, of_run(run, drawn, outcomes))
+    files.write_text(path, of_run(run, figures_shown, outcomes))
     return path
 
 
-def of_run(run: RunView, drawn: Sequence[Drawn], outcomes: Outcomes | None) -> str:
+def of_run(run: RunView, figures_shown: Sequence[Shown], outcomes: Outcomes | None) -> str:
     """The report of a run.
 
     Args:
         run: The run.
-        drawn: Its figures.
+        figures_shown: Its figures.
         outcomes: What its network says of the test part, where that is known.
     """
     shown = [
-        page.section(
-            each.title,
-            page.figure(drawing.encoded(each.figure, drawing.SVG), ".svg", each.caption),
-        )
-        for each in drawn
+        page.section(each.title, page.figure(each.data, each.suffix, each.caption))
+        for each in figures_shown
     ]
     for name, title, caption in _OTHERS:
         path = figures.existing(run.folder, name)
         if path is not None:
-            shown.append(page.section(title, page.of_file(path, caption)))
+            data, is_picture = path.read_bytes(), name == "saliency"
+            image = page.figure(data, path.suffix, caption, is_picture=is_picture)
+            shown.append(page.section(title, image))
     layers = ""
     if run.file is not None:
         layers = page.table(contents.rows(run.file), contents.RIGHT_FROM)
@@ -102,8 +101,7 @@ def write_comparison(folder: Path, records: Sequence[Record]) -> Path:
     shown = ""
     if groups:
         drawn = figures.pareto(groups)
-        drawing.save_all([drawn], folder / "figures", drawing.SVG)
-        data = drawing.encoded(drawn.figure, drawing.SVG)
+        data = drawing.save(drawn.figure, folder / "figures" / f"{drawn.name}.{drawing.SVG}")
         shown = page.section(drawn.title, page.figure(data, ".svg", drawn.caption))
     front = {run[0] for runs in groups.values() for run in figures.pareto_front(runs)}
     ordered = run_table.ordered(records, "accuracy")
