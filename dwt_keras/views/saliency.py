@@ -26,13 +26,13 @@ _PROBABILITIES = ("softmax", "sigmoid", "log_softmax")
 
 def scores(model: keras.Model) -> keras.Model:
     """The same network, with the scores behind the probabilities as its output."""
-    last = model.layers[-1]
+    last, before = _origin(model.outputs[0])
     if isinstance(last, layers.Softmax) or (
         isinstance(last, layers.Activation) and _makes_probabilities(last)
     ):
-        return keras.Model(model.inputs[0], last.input)
+        return keras.Model(model.inputs[0], before[0])
     if isinstance(last, layers.Dense) and _makes_probabilities(last):
-        outputs = ops.matmul(last.input, last.kernel)
+        outputs = ops.matmul(before[0], last.kernel)
         return keras.Model(model.inputs[0], outputs if last.bias is None else outputs + last.bias)
     return keras.Model(model.inputs[0], model.outputs[0])
 
@@ -142,7 +142,7 @@ def grad_cam(model: keras.Model, inputs: Array, classes: Array, layer: str | Non
         ArgumentError: If there is no such layer.
     """
     chosen = _convolution(model, layer)
-    both = keras.Model(model.inputs[0], [chosen.output, scores(model).outputs[0]])
+    both = keras.Model(model.inputs[0], [chosen, scores(model).outputs[0]])
     maps = []
     for part, labels in _batches(inputs, classes):
         with tf.GradientTape() as tape:
@@ -151,7 +151,7 @@ def grad_cam(model: keras.Model, inputs: Array, classes: Array, layer: str | Non
             picked = tf.gather(outputs, labels, axis=1, batch_dims=1)
         found = tape.gradient(picked, features)
         if found is None:
-            raise checks.ArgumentError("layer", f"must lie before the output; given {chosen.name}")
+            raise checks.ArgumentError("layer", f"must lie before the scores; given {layer!r}")
         weights = tf.reduce_mean(found, axis=(1, 2), keepdims=True)
         rough = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1, keepdims=True))
         maps.append(tf.image.resize(rough, inputs.shape[1:3])[..., 0].numpy())
@@ -172,7 +172,7 @@ def activations(model: keras.Model, inputs: Array, names: Sequence[str]) -> dict
     Raises:
         ArgumentError: If there is no layer of a name.
     """
-    inside = keras.Model(model.inputs[0], [_layer(model, name).output for name in names])
+    inside = keras.Model(model.inputs[0], [_output(model, name) for name in names])
     parts = []
     for at in range(0, len(inputs), _BATCH):
         found = inside(inputs[at : at + _BATCH], training=False)
@@ -221,7 +221,7 @@ def shuffled(model: keras.Model, seed: int = 0) -> keras.Model:
 
 
 def convolutions(model: keras.Model) -> list[str]:
-    """Names of the layers that Grad-CAM can look at, two-dimensional convolutions."""
+    """Names of the two-dimensional convolutions, which Grad-CAM looks at."""
     kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
     return [layer.name for layer in model.layers if isinstance(layer, kinds)]
 
@@ -249,16 +249,33 @@ def _convolution(model: keras.Model, name: str | None) -> Any:
         if not found:
             raise checks.ArgumentError("layer", "must name one: the network has no convolution")
         name = found[-1]
-    layer = _layer(model, name)
-    if len(layer.output.shape) != 4:
+    output = _output(model, name)
+    if len(output.shape) != 4:
         raise checks.ArgumentError(
             "layer",
             "must have an output of shape (samples, height, width, channels); that of "
-            f"{name} is {tuple(layer.output.shape)}",
+            f"{name} is {tuple(output.shape)}",
         )
-    return layer
+    return output
 
 
-def _layer(model: keras.Model, name: str) -> Any:
-    names = [layer.name for layer in model.layers]
-    return model.get_layer(checks.choice("layer", name, names))
+def _output(model: keras.Model, name: str) -> Any:
+    """The output of a layer, as the symbolic tensor that the model's own output is computed from.
+
+    `layer.output` may be that of another call of the layer: one that was loaded has two.
+    """
+    found: dict[str, Any] = {}
+    waiting = list(model.outputs)
+    while waiting:
+        tensor = waiting.pop()
+        operation, inputs = _origin(tensor)
+        if operation.name not in found:
+            found[operation.name] = tensor
+            waiting.extend(inputs)
+    return found[checks.choice("layer", name, reversed(found))]
+
+
+def _origin(tensor: Any) -> tuple[Any, list[Any]]:
+    """The operation that made a symbolic tensor, and its inputs."""
+    operation, node_index, _ = tensor._keras_history
+    return operation, list(operation._inbound_nodes[node_index].input_tensors)

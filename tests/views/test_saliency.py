@@ -139,6 +139,14 @@ def test_grad_cam_needs_a_convolution(linear, conv, images) -> None:
         saliency.grad_cam(conv, images, CLASSES, conv.layers[-1].name)
 
 
+def test_a_network_that_was_loaded_has_the_same_maps(conv, images, tmp_path) -> None:
+    conv.save(tmp_path / "conv.keras")
+    loaded = keras.models.load_model(tmp_path / "conv.keras", compile=False)
+    for method in saliency.METHODS.values():
+        expected = method(conv, images, CLASSES)
+        np.testing.assert_allclose(method(loaded, images, CLASSES), expected, atol=1e-6)
+
+
 def test_activations_are_the_layers_outputs(conv, images) -> None:
     found = saliency.activations(conv, images, ["first", "second"])
     np.testing.assert_allclose(found["first"], conv.layers[0](images), atol=1e-6)
