@@ -15,8 +15,16 @@ from dwt_keras.checks import ArgumentError
 from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.views import ViewSettings
 
-GROUPS = [CompressionSettings, DataSettings, TrainingSettings, CodingSettings, ExportSettings]
+GROUPS = [
+    CompressionSettings,
+    DataSettings,
+    TrainingSettings,
+    CodingSettings,
+    ExportSettings,
+    ViewSettings,
+]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [
@@ -58,6 +66,7 @@ REFUSED = [
         for name in ("keep_rows", "keep_columns")
         for value in ("", "a", "0", "-3", "0.0", "1.5", 0, 1.5, True, "(:3", "conv:", "dense:2,x")
     ],
+    *[("figures", value, "must be one of svg, png, none") for value in ("jpg", "", None)],
     *[("export", value, "must be one of savedmodel, litert") for value in ("tflite", "", None)],
     *[("scale_dropout", value, "must be true or false") for value in ("no", 0, 1)],
     *[("ramp", value, "must be one of constant, linear, cubic") for value in ("nope", "", 1)],
@@ -147,6 +156,7 @@ OTHER = {
     "run_name": "first",
     "coding_accuracy_drop": 0.01,
     "export": "litert",
+    "figures": "png",
 }
 
 
