@@ -10,7 +10,7 @@ import keras
 from dwt_keras.settings import Settings
 from dwt_keras.settings.views import NONE
 from dwt_keras.training import control, data, fitting
-from dwt_keras.views import figures, outcomes, report, run_view, tensorboard_run
+from dwt_keras.views import outcomes, run_view, tensorboard_run
 
 
 def write(
@@ -49,6 +49,9 @@ def _draw(
     folder: Path,
     metrics: dict[str, Any],
 ) -> None:
+    # Here, as they load Matplotlib.
+    from dwt_keras.views import figures, report
+
     run = run_view.read(folder, metrics, _before(trained))
     shown = figures.write(run, settings.views.figures)
     dense = control.find(settings, dataset)

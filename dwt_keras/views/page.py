@@ -59,6 +59,8 @@ a { color: var(--accent); }
 table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--line); text-align: left; }
 th { font-weight: 600; white-space: nowrap; }
+td:first-child { min-width: 9rem; overflow-wrap: anywhere; }
+.matrix td:first-child { min-width: 0; }
 .right { text-align: right; white-space: nowrap; }
 .matrix th, .matrix td { text-align: center; padding: 0.2rem 0.45rem; border: 0; }
 figure { margin: 0.8rem 0; }
