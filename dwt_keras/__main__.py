@@ -7,6 +7,8 @@
     python -m dwt_keras evaluate FILE --dataset=digits    its accuracy on a dataset
     python -m dwt_keras benchmark RUN                     how fast a run's networks are
     python -m dwt_keras runs FOLDER                       all runs of train.py below a folder
+    python -m dwt_keras report RUN_OR_FOLDER              a run, or several compared, as a page
+    python -m dwt_keras saliency RUN                      what a network looks at, and its control
 
 `python -m dwt_keras COMMAND --help` lists the flags of a command.
 """
@@ -32,6 +34,8 @@ _COMMANDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "evaluate": (("FILE",), settings.EvaluateSettings),
     "benchmark": (("RUN",), settings.BenchmarkSettings),
     "runs": (("FOLDER",), settings.RunsSettings),
+    "report": (("RUN_OR_FOLDER",), settings.ReportSettings),
+    "saliency": (("RUN",), settings.SaliencySettings),
 }
 
 

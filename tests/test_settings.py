@@ -27,6 +27,7 @@ from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
 from dwt_keras.settings.transfer import TransferSettings
+from dwt_keras.settings.views import ViewSettings
 
 GROUPS = [
     CompressionSettings,
@@ -39,6 +40,7 @@ GROUPS = [
     RegularizationSettings,
     AugmentationSettings,
     TransferSettings,
+    ViewSettings,
 ]
 
 # Field, what is given, and the words that say what is allowed.
@@ -81,6 +83,7 @@ REFUSED = [
         for name in ("keep_rows", "keep_columns")
         for value in ("", "a", "0", "-3", "0.0", "1.5", 0, 1.5, True, "(:3", "conv:", "dense:2,x")
     ],
+    *[("figures", value, "must be one of svg, png, none") for value in ("jpg", "", None)],
     *[("export", value, "must be one of savedmodel, litert") for value in ("tflite", "", None)],
     *[("scale_dropout", value, "must be true or false") for value in ("no", 0, 1)],
     *[("ramp", value, "must be one of constant, linear, cubic") for value in ("nope", "", 1)],
@@ -290,6 +293,7 @@ OTHER = {
     "head_epochs": 2,
     "head_learning_rate": 0.02,
     "shrink_frozen": True,
+    "figures": "png",
 }
 
 

@@ -53,6 +53,8 @@ def test_main_job_leaves_the_documented_folder(main_run: tuple[Path, str]) -> No
         "model.keras",
         "serving",
         "tensorboard",
+        "figures",
+        "report.html",
     }
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["settings"]["wavelet"] == "sym2"

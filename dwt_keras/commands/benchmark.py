@@ -73,9 +73,7 @@ def run(folder: str, settings: BenchmarkSettings) -> None:
     print(latency_table.table(rows))
     files.write_text(place / "benchmark.csv", _comma_separated(rows))
     picture = place / "figures" / "benchmark.png"
-    picture.parent.mkdir(exist_ok=True)
-    with files.replacing(picture) as temporary:
-        latency_table.draw(rows, temporary)
+    latency_table.draw(rows, picture)
     print(f"\nwritten: {place / 'benchmark.csv'}, {picture}")
 
 

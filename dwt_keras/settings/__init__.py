@@ -25,6 +25,7 @@ from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
 from dwt_keras.settings.training import TrainingSettings
 from dwt_keras.settings.transfer import FRESH, TransferSettings
+from dwt_keras.settings.views import ViewSettings
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Settings:
     )
     augmentation: AugmentationSettings = dataclasses.field(default_factory=AugmentationSettings)
     transfer: TransferSettings = dataclasses.field(default_factory=TransferSettings)
+    views: ViewSettings = dataclasses.field(default_factory=ViewSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
@@ -131,6 +133,7 @@ _GROUPS: dict[str, Any] = {
     "regularization": RegularizationSettings,
     "augmentation": AugmentationSettings,
     "transfer": TransferSettings,
+    "views": ViewSettings,
 }
 
 

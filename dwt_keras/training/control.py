@@ -20,6 +20,7 @@ from dwt_keras.training import data, export, fitting, runs, transfer
 _GROUPS = ("training", "optimization", "numerics", "regularization", "augmentation")
 # The penalty on coefficients is part of the compression.
 _NOT_ITS_OWN = ("save_dir", "run_name", "l1_wavelet")
+_RECORD = "control.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,36 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         settings: The run's; what they say of compression does not matter.
         dataset: The data.
     """
+    depends_on, folder = _place(settings, dataset)
+    known = find(settings, dataset)
+    if known is not None:
+        return known
+    print("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
+    fitting.fit_control(model, settings, dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    export.save_keras(model, folder / "model.keras")
+    accuracy = fitting.validation_accuracy(model, dataset)
+    test_accuracy = float(fitting.test_scores(model, dataset)["accuracy"])
+    found = {
+        "validation_accuracy": accuracy,
+        "test_accuracy": test_accuracy,
+        "depends_on": depends_on,
+    }
+    # Last of all: a folder that has it is complete.
+    files.write_text(folder / _RECORD, json.dumps(found, indent=2) + "\n")
+    return Control(folder, accuracy, test_accuracy)
+
+
+def find(settings: Settings, dataset: data.Dataset) -> Control | None:
+    """The dense control of a run where there is one; trains none."""
+    folder = _place(settings, dataset)[1]
+    known = _read(folder / _RECORD)
+    return None if known is None else Control(folder, *known)
+
+
+def _place(settings: Settings, dataset: data.Dataset) -> tuple[dict[str, Any], Path]:
+    """What the control of a run depends on, and the folder that follows from it."""
     depends_on = {
         **{
             group: {
@@ -57,29 +87,12 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         "data": _digest(dataset),
         "normalize": settings.data.normalize,
         "transfer": dataclasses.asdict(settings.transfer),
-        "starts_from": transfer.digest(settings, model),
+        "starts_from": transfer.digest(settings, lambda: fitting.build(settings, dataset)),
         "dwt_keras": __version__,
     }
     key = hashlib.blake2b(json.dumps(depends_on, sort_keys=True).encode(), digest_size=6)
     folder = runs.group_folder(settings).parent / "controls" / key.hexdigest()
-    record = folder / "control.json"
-    known = _read(record)
-    if known is not None:
-        return Control(folder, *known)
-    print("training the dense control, which later runs will share")
-    fitting.fit_control(model, settings, dataset)
-    folder.mkdir(parents=True, exist_ok=True)
-    export.save_keras(model, folder / "model.keras")
-    accuracy = fitting.validation_accuracy(model, dataset)
-    test_accuracy = float(fitting.test_scores(model, dataset)["accuracy"])
-    found = {
-        "validation_accuracy": accuracy,
-        "test_accuracy": test_accuracy,
-        "depends_on": depends_on,
-    }
-    # Last of all: a folder that has it is complete.
-    files.write_text(record, json.dumps(found, indent=2) + "\n")
-    return Control(folder, accuracy, test_accuracy)
+    return depends_on, folder
 
 
 def _read(record: Path) -> tuple[float, float] | None:

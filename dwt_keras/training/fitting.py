@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class Trained:
         seconds: Duration of the training.
         epochs: Number of epochs.
         record: What metrics.json says of when it ended.
+        before: Each kernel, by path, as it was before its last shrinking.
     """
 
     model: keras.Model
@@ -63,6 +65,7 @@ class Trained:
     seconds: float
     epochs: int
     record: dict[str, int]
+    before: Mapping[str, Any]
 
 
 def build(
@@ -126,26 +129,51 @@ def prepare(
 def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: Path) -> Trained:
     """Trains and compresses; history.csv and event files go to the folder."""
     # Here and not above: views stand over training and look at what it leaves.
-    from dwt_keras.views import tensorboard
+    from dwt_keras.views import tensorboard, watching
 
     model, compression = prepared.model, prepared.compression
     optimization, samples = settings.optimization, len(dataset.train)
     first = schedule.first_full_epoch(settings.compression, settings.training.epochs)
     # It restores weights at the end, which the compression then makes sure of.
     stopping = early_stopping.callbacks(optimization, first)
+    watch = watching.BeforeShrinking(compression)
     callbacks = [
         *stopping,
+        watch,  # Changes nothing, and must see kernels before the compression does.
         compression,
         *learning_rate.callbacks(settings, samples, first),
         keras.callbacks.CSVLogger(folder / "history.csv"),
         *tensorboard.callbacks(
             folder / "tensorboard",
             compression,
+            watch,
             rates_of_steps=learning_rate.changes_within_epochs(optimization),
         ),
     ]
     seconds, epochs = fit_plainly(model, settings, dataset, callbacks)
-    return Trained(model, compression, seconds, epochs, early_stopping.record(stopping))
+    record = early_stopping.record(stopping)
+    return Trained(model, compression, seconds, epochs, record, watch.kernels)
+
+
+def show(
+    trained: Trained,
+    settings: Settings,
+    dataset: data.Dataset,
+    folder: Path,
+    metrics: dict[str, Any],
+) -> None:
+    """Writes what is there to be seen of a run: figures, its report, its place in TensorBoard.
+
+    Args:
+        trained: The network, with the weights that ship.
+        settings: The run's.
+        dataset: The data.
+        folder: The run's.
+        metrics: What its metrics.json will hold.
+    """
+    from dwt_keras.views import after_run
+
+    after_run.write(trained, settings, dataset, folder, metrics)
 
 
 def fit_control(model: keras.Model, settings: Settings, dataset: data.Dataset) -> None:

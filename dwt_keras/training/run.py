@@ -136,6 +136,7 @@ def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
         **found.trained.record,
     }
     metrics |= {name: value for name, value in lite.items() if name != "bytes"}
+    fitting.show(found.trained, settings, dataset, folder, metrics)
     # Last of all: a folder with metrics.json is complete.
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     report = compression.report or shrink.measure(compression.targets)

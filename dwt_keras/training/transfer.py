@@ -60,10 +60,16 @@ def build(settings: Settings, dataset: data.Dataset, say: Say) -> keras.Model:
     return model
 
 
-def digest(settings: Settings, model: keras.Model) -> str | None:
-    """What tells a network and its weights from others; None where the settings tell already."""
+def digest(settings: Settings, build: Callable[[], keras.Model]) -> str | None:
+    """What tells a network and its weights from others; None where the settings tell already.
+
+    Args:
+        settings: The run's.
+        build: Gives the network, where it is needed.
+    """
     if settings.transfer.init is None and not sources.model_kind(settings.training.model):
         return None
+    model = build()
     config = json.loads(model.to_json())
     config.pop("compile_config", None)
     text = json.dumps(config, sort_keys=True)

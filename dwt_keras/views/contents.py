@@ -9,22 +9,32 @@ from dwt_keras.compression import sections
 from dwt_keras.views.tables import percent
 from dwt_keras.views.tables import table as aligned
 
+# From this column on cells are figures.
+RIGHT_FROM = 3
+
 
 def table(file: sections.Opened) -> str:
+    """The rows of a file, aligned."""
+    return aligned(rows(file), right_from=RIGHT_FROM)
+
+
+def rows(file: sections.Opened) -> list[tuple[str, ...]]:
     """One row a tensor: shape, how it is kept, zeros, bytes, bits a weight, share of the file.
 
     Zeros are those of the stored coefficients. Below stand the index (names, shapes, steps), the
     architecture, what is left for the container (magic, checksums, digest, fingerprint), and the
-    sum.
+    sum. The first row is the heading.
     """
-    rows = [("tensor", "shape", "kept as", "zeros", "bytes", "bits a weight", "of the file")]
+    found: list[tuple[str, ...]] = [
+        ("tensor", "shape", "kept as", "zeros", "bytes", "bits a weight", "of the file")
+    ]
     whole = file.file_bytes
     weights = zeros = 0
     for tensor in file.records:
         size = math.prod(tensor.shape)
         none = size - tensor.non_zeros
         weights, zeros = weights + size, zeros + none
-        rows.append(
+        found.append(
             (
                 tensor.name,
                 "x".join(map(str, tensor.shape)) or "one number",
@@ -35,14 +45,9 @@ def table(file: sections.Opened) -> str:
                 percent(len(tensor.data) / whole),
             )
         )
-    coded = sum(len(tensor.data) for tensor in file.records)
-    others = {"index": len(file.parts[sections.WEIGHTS]) - coded}
-    if sections.ARCHITECTURE in file.parts:
-        others["architecture"] = len(file.parts[sections.ARCHITECTURE])
-    others["container"] = whole - coded - sum(others.values())
-    for name, size in others.items():
-        rows.append((name, "", "", "", f"{size:,}", "", percent(size / whole)))
-    rows.append(
+    for name, size in _others(file).items():
+        found.append((name, "", "", "", f"{size:,}", "", percent(size / whole)))
+    found.append(
         (
             "all",
             f"{weights:,}",
@@ -53,7 +58,21 @@ def table(file: sections.Opened) -> str:
             percent(1.0),
         )
     )
-    return aligned(rows, right_from=3)
+    return found
+
+
+def sizes(file: sections.Opened) -> dict[str, int]:
+    """The bytes of each tensor by name, of the index, the architecture and the container."""
+    return {tensor.name: len(tensor.data) for tensor in file.records} | _others(file)
+
+
+def _others(file: sections.Opened) -> dict[str, int]:
+    coded = sum(len(tensor.data) for tensor in file.records)
+    others = {"index": len(file.parts[sections.WEIGHTS]) - coded}
+    if sections.ARCHITECTURE in file.parts:
+        others["architecture"] = len(file.parts[sections.ARCHITECTURE])
+    others["container"] = file.file_bytes - coded - sum(others.values())
+    return others
 
 
 def _kept(tensor: records.Record) -> str:

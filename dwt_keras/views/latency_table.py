@@ -50,13 +50,11 @@ def table(rows: Sequence[Row]) -> str:
 
 def draw(rows: Sequence[Row], path: Path) -> None:
     """Draws medians as bars, one group for each batch size; the whisker is the 95th percentile."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    # Here, as a table needs no Matplotlib.
+    from dwt_keras.views import drawing
 
     sizes = [each.batch_size for each in rows[0].latencies]
-    figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
+    figure, (axes,) = drawing.figure(7.5, 4.5)
     width = 0.8 / len(rows)
     for number, row in enumerate(rows):
         medians = [1e3 * each.median for each in row.latencies]
@@ -71,6 +69,5 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.set_xticks(range(len(sizes)), [f"batch {size}" for size in sizes])
     axes.set_ylabel("milliseconds a batch, median")
     axes.legend(fontsize=8)
-    axes.grid(axis="y", alpha=0.3)
-    figure.savefig(path, dpi=120, format="png")
-    plt.close(figure)
+    drawing.plain(axes)
+    drawing.save(figure, path)

@@ -29,12 +29,17 @@ def ordered(records: Sequence[Record], key: str) -> list[Record]:
 
 
 def table(records: Sequence[Record]) -> str:
-    """One row a run."""
+    """One row a run, aligned."""
+    return aligned(rows(records), right_from=7)
+
+
+def rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    """One row a run below a heading."""
     heading = "run data model wavelet level rule threshold batch epochs".split()
-    rows = [(*heading, "accuracy", "zeros", "bytes", "of float32")]
+    found: list[tuple[str, ...]] = [(*heading, "accuracy", "zeros", "bytes", "of float32")]
     for record in records:
         size, whole = _bytes(record), record.metrics.get("bytes", {}).get("float32")
-        rows.append(
+        found.append(
             (
                 record.name,
                 *(_text(record.settings.get(name)) for name in _SETTINGS),
@@ -45,7 +50,7 @@ def table(records: Sequence[Record]) -> str:
                 percent(size / whole) if size and whole else "",
             )
         )
-    return aligned(rows, right_from=7)
+    return found
 
 
 def comma_separated(records: Sequence[Record]) -> str:
