@@ -13,6 +13,7 @@ from typing import Any
 
 from dwt_keras import checks, command_line, native
 from dwt_keras.settings import Settings, flat_fields
+from dwt_keras.training import resuming
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
         if values is None:
             print(command_line.usage(__doc__ or "", flat_fields()))
             return 0
-        return train(Settings.from_flat(values))
+        return train(resuming.settings_of(values, command_line.given(argv, flat_fields())))
 
     return command_line.run("train.py", flat_fields(), command)
 
@@ -33,6 +34,9 @@ def train(settings: Settings) -> int:
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
     from dwt_keras.training import data, runs
 
+    if resuming.is_complete(settings):
+        print(f"{settings.resuming.resume} is complete: there is nothing to resume")
+        return 0
     runs.check_save_dir(settings.training.save_dir)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)

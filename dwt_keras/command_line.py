@@ -49,8 +49,8 @@ def run(program: str, names: Fields, command: Callable[[], int]) -> int:
         return 0
     except OSError as error:  # A full disk, say.
         return _fail(program, f"{error.filename or 'writing'}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        return _fail(program, "interrupted", status=130)
+    except KeyboardInterrupt as error:
+        return _fail(program, str(error) or "interrupted", status=130)
 
 
 def parse(argv: Sequence[str], fields: Fields) -> tuple[dict[str, Any] | None, list[str]]:
@@ -75,6 +75,13 @@ def parse(argv: Sequence[str], fields: Fields) -> tuple[dict[str, Any] | None, l
     if values.help:
         return None, others
     return {name: getattr(values, name) for name in fields}, others
+
+
+def given(argv: Sequence[str], fields: Fields) -> set[str]:
+    """The names of the flags that the user gave, in flag files too, after `parse` has read them."""
+    values = _define(fields)
+    values(argv)
+    return {name for name in fields if values[name].present}
 
 
 def usage(introduction: str, fields: Fields) -> str:

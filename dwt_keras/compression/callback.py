@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,20 +10,16 @@ import keras
 
 from dwt_keras import checks
 from dwt_keras.compression import (
-    byte_target,
-    choice,
     constraints,
     dropout,
-    inputs,
-    rows,
+    records,
     schedule,
     shrink,
     states,
-    support,
+    strategies,
 )
 from dwt_keras.compression import targets as kernels
 from dwt_keras.settings import CompressionSettings, ramps
-from dwt_keras.settings.structure import COLUMNS, ROWS
 
 
 class DWTCompression(keras.callbacks.Callback):
@@ -110,14 +105,11 @@ class DWTCompression(keras.callbacks.Callback):
                 f"target_bytes; given {self.settings.max_accuracy_drop!r}",
             )
         self._samples = samples
-        self._inputs: inputs.Inputs | None = None
-        self._targets: tuple[kernels.Target, ...] = ()
+        self._strategy: strategies.Strategy | None = None
         self._rechosen = False
         self._last: shrink.Report | None = None
         self.seconds = 0.0
-        self._schedule = self._schedule_over(epochs=1)
-        self._support: support.HeldSupport | None = None
-        self._bytes: byte_target.ByteTarget | None = None
+        self._schedule = schedule.of_settings(self.settings, epochs=1)
         self._dropout: dropout.DropoutRates | None = None
         self._states = states.ShrunkStates()
         self._in_epoch = False
@@ -127,7 +119,6 @@ class DWTCompression(keras.callbacks.Callback):
         self._shrunk_this_epoch = False
         self._chosen_epoch = 0
         self._epochs = 1
-        self._size = 0
 
     @property
     def report(self) -> shrink.Report | None:
@@ -135,22 +126,57 @@ class DWTCompression(keras.callbacks.Callback):
 
     @property
     def targets(self) -> tuple[kernels.Target, ...]:
-        if not self._rechosen and self._bytes is None:
+        quantised = self._bytes is not None and self._bytes.has_begun
+        if not self._rechosen and not quantised:
             return self._targets
         return self._states.as_they_were(self._targets)
+
+    def get_state(self) -> records.State:
+        """All that the training has come to at the end of an epoch, as plain values.
+
+        Returns:
+            Dicts with text keys, lists, numbers, text, None and NumPy arrays; for `set_state`.
+        """
+        return {
+            "strategy": None if self._strategy is None else self._strategy.get_state(),
+            "states": self._states.get_state(),
+            "dropout": None if self._dropout is None else self._dropout.get_state(),
+            "last": records.of_report(self._last),
+            "seconds": self.seconds,
+            "epoch": self._epoch,
+            "batches": self._batch_count,
+            "chosen_epoch": self._chosen_epoch,
+            "rechosen": self._rechosen,
+        }
+
+    def set_state(self, state: records.State) -> None:
+        """Takes up a training of the same settings where `get_state` left it.
+
+        To be called after `on_train_begin`, on a model of the same architecture that has been
+        built. Its weights are the caller's to restore.
+        """
+        if self._strategy is not None and state["strategy"] is not None:
+            self._strategy.set_state(state["strategy"])
+            self._states.set_state(state["states"], self._targets)
+        if self._dropout is not None:
+            self._dropout.set_state(state["dropout"])
+        self._last = records.to_report(state["last"])
+        self.seconds = state["seconds"]
+        self._epoch = state["epoch"]
+        self._batches_before = self._batch_count = state["batches"]
+        self._chosen_epoch, self._rechosen = state["chosen_epoch"], state["rechosen"]
 
     def on_train_begin(self, logs: Any = None) -> None:
         constraints.refuse_what_keras_cannot(self.model)
         epochs = self.params.get("epochs") or 1
         ramps.check_within(self.settings, epochs)
         self._epochs = epochs
-        self._targets = ()
         self._states = states.ShrunkStates()
         self._rechosen = False
-        self._bytes = None
+        self._strategy = None
         self._dropout = None
         self._last = None
-        self._schedule = self._schedule_over(epochs)
+        self._schedule = schedule.of_settings(self.settings, epochs)
         self._batches_before = self._batch_count = self._chosen_epoch = 0
         # All callbacks of one fit are given the same params.
         constraints.release(self.model, self.params)
@@ -162,14 +188,14 @@ class DWTCompression(keras.callbacks.Callback):
         self._epoch = epoch
         self._shrunk_this_epoch = False
         if epoch > 0:
-            self._choose_support(epoch)
+            self._choose_kept(epoch)
         if self._bytes is not None and self.params.get("steps"):
             self._bytes.expect(self.params["steps"])
         if self._dropout is not None and self._last is not None:
             self._dropout.scale(1.0 - self._last.zero_fraction)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not self._targets:
+        if self._strategy is None:
             # The model was not built before its first batch.
             self._find_targets()
         # Under steps_per_execution `batch` is the last of several batches, not all of which
@@ -187,7 +213,7 @@ class DWTCompression(keras.callbacks.Callback):
             if self.settings.target_bytes is None:
                 self._shrink(over)
             else:
-                self._choose_support(over)
+                self._choose_kept(over)
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._in_epoch:
@@ -195,8 +221,6 @@ class DWTCompression(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._shrink_epoch()
-        if self._dropout is not None:
-            self._dropout.restore()
         self._in_epoch = False
         self._batches_before = self._batch_count
         if logs is not None and self._last is not None:
@@ -206,50 +230,40 @@ class DWTCompression(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._last is not None:  # Else no epoch was trained.
-            self._shrink_what_was_overwritten()
-        for constraints_of_training in (self._support, self._bytes):
-            if constraints_of_training is not None:
-                constraints_of_training.detach()
-        self._support = None
+            self._shrink_at_the_end()
+        if self._strategy is not None:
+            self._strategy.detach()
         if self._dropout is not None:
             self._dropout.end()
 
+    @property
+    def _targets(self) -> tuple[kernels.Target, ...]:
+        return () if self._strategy is None else self._strategy.targets
+
+    @property
+    def _bytes(self) -> strategies.ByBytes | None:
+        return self._strategy if isinstance(self._strategy, strategies.ByBytes) else None
+
     def _find_targets(self) -> None:
         found = kernels.find(self.model, self.settings)
-        notes = [*self.settings.notes, *found.notes]
-        self._targets = found.items
-        if self.settings.is_structured:
-            self._targets = rows.eligible(self.model, found.items, self.settings)
-            samples = self._samples if self.settings.structure == ROWS else None
-            self._inputs = inputs.Inputs(self.model, self._targets, samples)
-        if self.settings.target_bytes is not None:
-            notes += byte_target.check(self.model, found.items, self.settings.target_bytes)
+        self._strategy = strategies.for_training(
+            self.model, found.items, self.settings, self.params, self._samples
+        )
         if self.params.get("verbose", 1):
-            for note in notes:
+            for note in (*self.settings.notes, *found.notes, *self._strategy.notes):
                 print(note)
         if self.settings.scale_dropout:
             self._dropout = dropout.DropoutRates(self.model)
         if not self.settings.is_automatic:
-            self._hold()
-
-    def _hold(self) -> None:
-        """Lets optimizer steps keep to what the next shrinkings will leave."""
-        if self.settings.target_bytes is not None:
-            self._bytes = byte_target.ByteTarget(
-                self.model, self._targets, self.settings.target_bytes, self.params
-            )
-            self._bytes.attach()
-        elif self.settings.hold_support:
-            held = self._targets
-            if self.settings.structure == COLUMNS:
-                held += rows.biases(held)
-            self._support = support.HeldSupport(self.model, held, self.params)
-            self._support.attach()
+            self._strategy.hold()
 
     def _shrink_epoch(self) -> None:
         """Shrinks if this epoch has not been shrunk yet."""
         if not self._shrunk_this_epoch:
             self._shrunk_this_epoch = True
+            if self._dropout is not None:
+                # Its batches are over, and a file of the network has the layers' own rates.
+                self._dropout.restore()
             self._shrink(self._epoch + 1, final=True)
 
     def _shrink(
@@ -259,6 +273,8 @@ class DWTCompression(keras.callbacks.Callback):
         final: bool = False,
     ) -> None:
         """Shrinks some kernels or all; `final` for a state that may be what remains."""
+        if self._strategy is None:  # Not one batch has built the model.
+            return
         started = time.perf_counter()
         factor = self._schedule.factor(epochs_done)
         if self._bytes is not None and self._in_epoch:
@@ -267,32 +283,17 @@ class DWTCompression(keras.callbacks.Callback):
             self._choose_bases(epochs_done)
             if not self._chosen_epoch:
                 factor = 0.0
-        if self.settings.target_bytes is not None:
-            reports = self._shrink_to_bytes(epochs_done)
-        elif self._inputs is not None:
-            given = self._inputs.read()
-            reports = rows.shrink_to(self._targets, self.settings, factor, self._support, given)
-        else:
-            reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
+        if self._bytes is not None and epochs_done >= self._epochs:
+            self._bytes.settle(self.targets)
+        reports = self._strategy.shrink(factor, only)
         # Before bases are chosen there is no state to come back to.
         if final and (self._chosen_epoch or not self.settings.is_automatic):
             self._states.add(reports)
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
 
-    def _shrink_to_bytes(self, epochs_done: float) -> dict[kernels.Target, shrink.TargetReport]:
-        """At the end of an epoch: kernels are already what the epoch trained them to."""
-        if self._bytes is None:  # Bases are still to be chosen.
-            shrink.check_finite(self._targets)
-            rows = shrink.measure(self._targets).targets
-            return dict(zip(self._targets, rows, strict=True))
-        if epochs_done >= self._epochs:
-            self._size = self._bytes.settle(self.targets)
-            self._targets = self._bytes.targets
-        return self._bytes.reports()
-
-    def _choose_support(self, epochs_done: float) -> None:
-        """At the beginning of an epoch, or in it: what is kept from now on.
+    def _choose_kept(self, epochs_done: float) -> None:
+        """At the beginning of an epoch, or in it: what of a target in bytes is kept from now on.
 
         Coefficients gather about the threshold, so that a network suffers where it moves: there
         must be a training behind it before the network is looked at.
@@ -303,22 +304,20 @@ class DWTCompression(keras.callbacks.Callback):
         # The schedule counts the epochs at whose end something is reached.
         ahead = epochs_done + 1
         quantised = self._schedule.is_quantised(epochs_done)
-        self._bytes.choose(self._schedule.factor(ahead), quantised=quantised)
-        self._targets = self._bytes.targets
+        self._bytes.choose_kept(self._schedule.factor(ahead), quantised=quantised)
         self.seconds += time.perf_counter() - started
 
-    def _shrink_what_was_overwritten(self) -> None:
-        overwritten = self._states.overwritten(self._targets)
-        if self.settings.target_bytes is not None:
-            # The training may have ended early, or weights of an earlier epoch have come back.
+    def _shrink_at_the_end(self) -> None:
+        """The training may have ended early, or weights of an earlier epoch have come back."""
+        if self._strategy is None:
+            return
+        if not self._strategy.leaves_early_ends:
             self._shrink(self._epochs, final=True)
-            if self._size > self.settings.target_bytes:
-                print(f"target_bytes could not be kept: the file has {self._size} bytes")
-        elif self.settings.is_structured:
-            # Likewise; cutting once more what was cut already changes nothing.
-            self._shrink(self._epochs, final=True)
-        elif overwritten:
+        elif overwritten := self._states.overwritten(self._targets):
             self._shrink(self._epoch + 1, overwritten, final=True)
+        wanted = self.settings.target_bytes
+        if self._bytes is not None and wanted and self._bytes.size > wanted:
+            print(f"target_bytes could not be kept: the file has {self._bytes.size} bytes")
 
     def _choose_bases(self, epochs_done: float) -> None:
         """Chooses each kernel's basis where an epoch for it has passed.
@@ -326,31 +325,11 @@ class DWTCompression(keras.callbacks.Callback):
         After the training only where none has been chosen: a network that had been trained in one
         basis would be cut to size in another.
         """
-        if self._chosen_epoch and not self._in_epoch:
+        if self._strategy is None or (self._chosen_epoch and not self._in_epoch):
             return
         wanted = self.settings.basis_epochs(self._epochs)
         due = [epoch for epoch in wanted if epoch <= epochs_done]
         if due and due[-1] > self._chosen_epoch:
             self._rechosen = self._chosen_epoch > 0
             self._chosen_epoch = due[-1]
-            if self._bytes is not None:
-                self._bytes.reveal()
-                self._bytes.detach()
-            before = tuple(dataclasses.replace(target, step=None) for target in self._targets)
-            held = self._support
-            if self._inputs is not None:
-                self._targets = rows.choose_bases(before, self.settings, self._inputs.read())
-            else:
-                self._targets = choice.choose_bases(before, self.settings, held)
-            self._hold()
-            if held is not None and self._support is not None:
-                self._support.take_over(held, before)
-
-    def _schedule_over(self, epochs: int) -> schedule.Schedule:
-        return schedule.for_training(
-            str(self.settings.ramp),
-            self.settings.ramp_begin_epoch,
-            self.settings.ramp_end_epoch,
-            epochs,
-            quantised=self.settings.target_bytes is not None,
-        )
+            self._strategy.choose_bases()

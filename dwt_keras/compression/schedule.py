@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dwt_keras.settings import CompressionSettings
+from dwt_keras.settings.budget import BYTES
+
 # Share of the epochs after which the threshold is full where nothing else is asked for. A network
 # that trains through its quantiser needs the rest to settle.
 _RAMP_SHARE, _BYTES_RAMP_SHARE = 2 / 3, 1 / 2
@@ -68,3 +71,35 @@ def for_training(
         return Schedule(ramp, begin_epoch, end_epoch)
     quantised_from = max(end_epoch, round(_QUANTISED_SHARE * epochs))
     return Schedule(ramp, begin_epoch, end_epoch, quantised_from)
+
+
+def of_settings(settings: CompressionSettings, epochs: int) -> Schedule:
+    """The schedule that settings ask for, in a training of so many epochs."""
+    return for_training(
+        str(settings.ramp),
+        settings.ramp_begin_epoch,
+        settings.ramp_end_epoch,
+        epochs,
+        quantised=settings.threshold_rule == BYTES,
+    )
+
+
+def first_full_epoch(settings: CompressionSettings, epochs: int) -> int:
+    """The first epoch at whose end a network is what may remain of the training.
+
+    Args:
+        settings: How it is compressed.
+        epochs: Epochs of the training.
+
+    Returns:
+        The epoch, counted from 0: the threshold is full and bases are chosen at its end and, with a
+        target in bytes, coefficients have been quantised all through it. `epochs` where there is
+        none.
+    """
+    chosen = max(settings.basis_epochs(epochs), default=0)
+    found = of_settings(settings, epochs)
+    if found.quantised_from is not None:
+        # Quantised is what is chosen at the beginning of an epoch.
+        return min(max(found.quantised_from, chosen), epochs)
+    full = found.begin_epoch + 1 if found.ramp == "constant" else found.end_epoch
+    return max(full, chosen) - 1

@@ -17,7 +17,9 @@ from dwt_keras.settings import ramps
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
+from dwt_keras.settings.distribution import DistributionSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.resuming import ResumingSettings
 from dwt_keras.settings.training import TrainingSettings
 
 
@@ -34,6 +36,8 @@ class Settings:
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     coding: CodingSettings = dataclasses.field(default_factory=CodingSettings)
     export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
+    distribution: DistributionSettings = dataclasses.field(default_factory=DistributionSettings)
+    resuming: ResumingSettings = dataclasses.field(default_factory=ResumingSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
@@ -92,6 +96,8 @@ _GROUPS: dict[str, Any] = {
     "training": TrainingSettings,
     "coding": CodingSettings,
     "export": ExportSettings,
+    "distribution": DistributionSettings,
+    "resuming": ResumingSettings,
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, export, fitting, runs
+from dwt_keras.training import checkpoint, data, export, fitting, runs
 
 _NOT_ITS_OWN = ("save_dir", "run_name")
 
@@ -58,8 +58,8 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         return Control(folder, *known)
     print("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
-    fitting.fit_plainly(model, settings, dataset, [])
     folder.mkdir(parents=True, exist_ok=True)
+    fitting.fit_plainly(model, settings, dataset, [], folder)
     export.save_keras(model, folder / "model.keras")
     accuracy = fitting.validation_accuracy(model, dataset)
     test_accuracy = float(fitting.test_scores(model, dataset)["accuracy"])
@@ -70,6 +70,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     }
     # Last of all: a folder that has it is complete.
     files.write_text(record, json.dumps(found, indent=2) + "\n")
+    checkpoint.remove(folder)
     return Control(folder, accuracy, test_accuracy)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from dwt_keras.compression import byte_target, rows, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, models
+from dwt_keras.training import best_epoch, checkpointing, data, loop, models
+
+HISTORY = "history.csv"
 
 _EVALUATION_BATCH = 1000
 # How many inputs tell the compression how much the inputs of layers vary.
@@ -42,14 +45,18 @@ class Trained:
     Attributes:
         model: The network, its evaluation bound to TensorFlow's own kernels.
         compression: The callback that compressed it.
-        seconds: Duration of the training.
+        seconds: Duration of the training, parts in earlier processes included.
         epochs: Number of epochs.
+        seconds_before: Duration of those parts.
+        record: What else metrics.json says of the training.
     """
 
     model: keras.Model
     compression: DWTCompression
     seconds: float
     epochs: int
+    seconds_before: float
+    record: dict[str, Any]
 
 
 def build(settings: Settings, dataset: data.Dataset) -> keras.Model:
@@ -84,43 +91,76 @@ def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
 
 
 def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: Path) -> Trained:
-    """Trains and compresses; history.csv and event files go to the folder."""
+    """Trains and compresses; history.csv, event files and checkpoints go to the folder.
+
+    A training that was interrupted there goes on.
+    """
+    model, compression = prepared.model, prepared.compression
+    best = [best_epoch.BestEpoch(folder, settings)] if settings.resuming.save_best else []
+    callbacks = _callbacks(compression, best, folder)
+    done = fit_plainly(model, settings, dataset, callbacks, folder)
+    record = {"best": best[0].record} if best and best[0].record else {}
+    return Trained(model, compression, done.seconds, done.epochs_done, done.seconds_before, record)
+
+
+def _callbacks(compression: DWTCompression, best: list[Any], folder: Path) -> list[Any]:
     # Here and not above: views stand over training and look at what it leaves.
     from dwt_keras.views import tensorboard
 
-    model, compression = prepared.model, prepared.compression
-    callbacks = [
+    return [
         compression,
-        keras.callbacks.CSVLogger(folder / "history.csv"),
+        *best,
+        keras.callbacks.CSVLogger(folder / HISTORY, append=True),
         *tensorboard.callbacks(folder / "tensorboard", compression),
     ]
-    seconds, epochs = fit_plainly(model, settings, dataset, callbacks)
-    return Trained(model, compression, seconds, epochs)
 
 
 def fit_plainly(
-    model: keras.Model, settings: Settings, dataset: data.Dataset, callbacks: list[Any]
-) -> tuple[float, int]:
-    """Trains; returns the seconds it took and the number of epochs."""
+    model: keras.Model,
+    settings: Settings,
+    dataset: data.Dataset,
+    callbacks: list[Any],
+    folder: Path,
+) -> checkpointing.Checkpoints:
+    """Trains to the end; returns what knows how long it took.
+
+    Args:
+        model: The network, compiled.
+        settings: Of the run.
+        dataset: The data.
+        callbacks: Keras' callbacks.
+        folder: Gets checkpoints; a training that was interrupted there goes on.
+    """
     training = settings.training
-    train = data.pipeline(
-        dataset.train_images, dataset.train_labels, training.batch_size, shuffle_seed=training.seed
-    )
-    started = time.perf_counter()
-    history = model.fit(
-        train,
-        validation_data=validation(dataset),
+    checkpoints = checkpointing.Checkpoints(folder, callbacks)
+    checkpointing.cut_history(folder / HISTORY, checkpoints.epochs_done)
+    images, labels = dataset.train_images, dataset.train_labels
+    steps = math.ceil(len(labels) / training.batch_size)
+
+    def batches(epoch: int) -> Any:
+        seed = epoch_seed(training.seed, epoch)
+        return data.pipeline(images, labels, training.batch_size, shuffle_seed=seed)
+
+    loop.train(
+        model,
+        batches,
+        validation(dataset),
+        callbacks,
+        checkpoints,
+        steps=steps,
         epochs=training.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # The pipeline shuffles.
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    seconds = time.perf_counter() - started
     # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
     # agrees to the bit: XLA's differ in the last place.
     model.jit_compile = False
     model.make_test_function(force=True)
-    return seconds, len(history.epoch)
+    return checkpoints
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of what is random in one epoch's data, from that of the run."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 
 def validation(dataset: data.Dataset) -> Any:

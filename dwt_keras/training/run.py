@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import math
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,17 @@ from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.settings.budget import BYTES
 from dwt_keras.settings.export import LITERT
-from dwt_keras.training import accuracy_drop, coding, data, export, fitting, litert, runs
+from dwt_keras.training import (
+    accuracy_drop,
+    checkpoint,
+    coding,
+    data,
+    export,
+    fitting,
+    interrupts,
+    litert,
+    resuming,
+)
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
 
@@ -44,7 +55,7 @@ class Result:
 
 
 def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
-    """Trains, compresses, evaluates and exports one network.
+    """Trains, compresses, evaluates and exports one network, or goes on where that was interrupted.
 
     Args:
         settings: What to do.
@@ -56,8 +67,8 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     Raises:
         UserError: If the settings do not fit the data, the network or the disk (nothing has
             been written then), or if the training diverges.
+        KeyboardInterrupt: If the user ends it; the message says how to go on.
     """
-    started = time.perf_counter()
     if dataset is None:
         dataset = data.load(settings.data)
     searched = settings.compression.max_accuracy_drop is not None
@@ -67,7 +78,25 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         accuracy_drop.with_target(settings, first) if searched else settings, dataset
     )
 
-    folder = runs.create(settings)
+    with resuming.folder_of(settings) as folder, interrupts.at_once():
+        try:
+            return _run(settings, dataset, prepared, folder, first, least)
+        except KeyboardInterrupt:
+            again = f"python train.py --resume={shlex.quote(str(folder))}"
+            raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
+
+
+def _run(
+    settings: Settings,
+    dataset: data.Dataset,
+    prepared: fitting.Prepared,
+    folder: Path,
+    first: int,
+    least: int,
+) -> Result:
+    """Everything that a run leaves in its folder, which may have some of it already."""
+    started = time.perf_counter()
+    searched = settings.compression.max_accuracy_drop is not None
     files.write_text(folder / "settings.json", _settings_json(settings, prepared.kernels))
     if searched:
         found = accuracy_drop.smallest(settings, dataset, folder, first, least)
@@ -112,13 +141,15 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         "seconds": {
             "train": found.trained.seconds,
             "compress": compression.seconds + coding_seconds,
-            "total": time.perf_counter() - started,
+            "total": found.trained.seconds_before + time.perf_counter() - started,
         },
         "epochs_run": found.trained.epochs,
+        **found.trained.record,
     }
     metrics |= {name: value for name, value in lite.items() if name != "bytes"}
     # Last of all: a folder with metrics.json is complete.
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    checkpoint.remove(folder)
     report = compression.report or shrink.measure(compression.targets)
     return Result(folder, metrics, report, compression.targets)
 
@@ -180,7 +211,7 @@ def _zeros(compression: DWTCompression) -> dict[str, Any]:
 def _settings_json(settings: Settings, found: Sequence[targets.Target]) -> str:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     record = {
-        "settings": settings.flat(),
+        "settings": resuming.begun_by_itself(settings),
         "bases": {target.path: _basis_record(target) for target in found},
         "versions": {"dwt_keras": __version__, "python": sys.version.split()[0], **versions},
     }

@@ -1,0 +1,279 @@
+"""What takes coefficients from kernels during one training, and keeps them away.
+
+There are three kinds: thresholds, whole rows or columns, and a size in bytes. The callback says
+when; a strategy knows the kernels with their bases, and what is held of them.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from dwt_keras.compression import byte_target, choice, inputs, records, rows, shrink, support
+from dwt_keras.compression.targets import Target
+from dwt_keras.settings import CompressionSettings
+from dwt_keras.settings.structure import COLUMNS, ROWS
+
+Reports = dict[Target, shrink.TargetReport]
+
+
+class Strategy(abc.ABC):
+    """What shrinks the kernels of a model during one training.
+
+    Args:
+        model: The model, built.
+        found: Its kernels.
+        settings: How they are compressed.
+        training: Any object that stands for this training.
+
+    Attributes:
+        targets: The kernels that are compressed, each with its basis as it is now.
+        notes: What to tell the user, one line each.
+    """
+
+    # Whether a state that the kernels are brought to at the end of an epoch may be left as it is
+    # when training ends early; else all is cut to what was asked for.
+    leaves_early_ends = False
+
+    def __init__(
+        self, model: Any, found: Sequence[Target], settings: CompressionSettings, training: object
+    ) -> None:
+        self._model = model
+        self._settings = settings
+        self._training = training
+        self.targets = tuple(found)
+        self.notes: list[str] = []
+
+    @abc.abstractmethod
+    def hold(self) -> None:
+        """Lets optimizer steps keep to what the next shrinkings will leave."""
+
+    @abc.abstractmethod
+    def detach(self) -> None:
+        """Ends what `hold` began; kernels stay as they are."""
+
+    @abc.abstractmethod
+    def choose_bases(self) -> None:
+        """Chooses each kernel's basis from its weights as they stand, and holds in it."""
+
+    @abc.abstractmethod
+    def shrink(self, factor: float, only: Sequence[Target] | None = None) -> Reports:
+        """Shrinks kernels.
+
+        Args:
+            factor: How far the schedule is, 0 to 1.
+            only: The kernels that need it, where others shall stay as they are; None for all.
+
+        Returns:
+            What was done to each.
+
+        Raises:
+            UserError: If a kernel has weights that are NaN or infinite; nothing is written then.
+        """
+
+    @abc.abstractmethod
+    def held_state(self) -> records.State | None:
+        """What is held, as plain values; None for nothing."""
+
+    @abc.abstractmethod
+    def set_held_state(self, state: records.State) -> None:
+        """Sets what `held_state` gave, for kernels with the bases that they had then."""
+
+    def get_state(self) -> records.State:
+        """Bases and what is held in them, as plain values."""
+        return {"targets": records.of_targets(self.targets), "held": self.held_state()}
+
+    def set_state(self, state: records.State) -> None:
+        """Takes up what `get_state` gave, for a model of the same architecture.
+
+        Kernels stay as they are: their weights are the caller's to restore.
+        """
+        self.detach()
+        self.targets = records.to_targets(self.targets, state["targets"])
+        if state["held"] is not None:
+            self.hold()
+            self.set_held_state(state["held"])
+
+
+class ByThreshold(Strategy):
+    """Coefficients below a threshold go, and may be held at zero."""
+
+    leaves_early_ends = True
+
+    def __init__(
+        self, model: Any, found: Sequence[Target], settings: CompressionSettings, training: object
+    ) -> None:
+        super().__init__(model, found, settings, training)
+        self.support: support.HeldSupport | None = None
+
+    def hold(self) -> None:
+        if self._settings.hold_support:
+            self.support = support.HeldSupport(self._model, self._held(), self._training)
+            self.support.attach()
+
+    def detach(self) -> None:
+        if self.support is not None:
+            self.support.detach()
+        self.support = None
+
+    def choose_bases(self) -> None:
+        before, held = self.targets, self.support
+        self.targets = self._chosen()
+        self.hold()
+        if held is not None and self.support is not None:
+            self.support.take_over(held, before)
+
+    def shrink(self, factor: float, only: Sequence[Target] | None = None) -> Reports:
+        return shrink.shrink(self.targets, self._settings, factor, self.support, only)
+
+    def held_state(self) -> records.State | None:
+        return None if self.support is None else self.support.get_state()
+
+    def set_held_state(self, state: records.State) -> None:
+        if self.support is not None:
+            self.support.set_state(state)
+
+    def _held(self) -> tuple[Target, ...]:
+        """What is held at zero where it has been set to zero."""
+        return self.targets
+
+    def _chosen(self) -> tuple[Target, ...]:
+        return choice.choose_bases(self.targets, self._settings, self.support)
+
+
+class ByStructure(ByThreshold):
+    """Whole rows or columns of coefficients go; see `rows`.
+
+    Args:
+        model: The model, built.
+        found: Its kernels, of which those are compressed that have rows or columns to let go.
+        settings: How they are compressed.
+        training: Any object that stands for this training.
+        samples: Inputs of the model, which tell how much what multiplies a row varies.
+    """
+
+    # Cutting once more what was cut already changes nothing.
+    leaves_early_ends = False
+
+    def __init__(
+        self,
+        model: Any,
+        found: Sequence[Target],
+        settings: CompressionSettings,
+        training: object,
+        samples: Any,
+    ) -> None:
+        super().__init__(model, rows.eligible(model, found, settings), settings, training)
+        given = samples if settings.structure == ROWS else None
+        self._inputs = inputs.Inputs(model, self.targets, given)
+
+    def shrink(self, factor: float, only: Sequence[Target] | None = None) -> Reports:
+        given = self._inputs.read()
+        return rows.shrink_to(self.targets, self._settings, factor, self.support, given)
+
+    def _held(self) -> tuple[Target, ...]:
+        columns = self._settings.structure == COLUMNS
+        return self.targets + (rows.biases(self.targets) if columns else ())
+
+    def _chosen(self) -> tuple[Target, ...]:
+        return rows.choose_bases(self.targets, self._settings, self._inputs.read())
+
+
+class ByBytes(Strategy):
+    """The file shall have a size; see `byte_target`.
+
+    Attributes:
+        size: Of the file, in bytes, once `settle` has been called; else 0.
+    """
+
+    def __init__(
+        self, model: Any, found: Sequence[Target], settings: CompressionSettings, training: object
+    ) -> None:
+        super().__init__(model, found, settings, training)
+        self._target_bytes = settings.target_bytes or 0
+        self.notes = byte_target.check(model, found, self._target_bytes)
+        self._bytes: byte_target.ByteTarget | None = None
+        self.size = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether bases are there, so that kernels are on their way to the size."""
+        return self._bytes is not None
+
+    def hold(self) -> None:
+        self._bytes = byte_target.ByteTarget(
+            self._model, self.targets, self._target_bytes, self._training
+        )
+        self._bytes.attach()
+
+    def detach(self) -> None:
+        if self._bytes is not None:
+            self._bytes.detach()
+
+    def expect(self, steps: int) -> None:
+        """Lets kernels be what they show after so many optimizer steps: those of an epoch."""
+        if self._bytes is not None:
+            self._bytes.expect(steps)
+
+    def show(self) -> None:
+        """Sets the kernels to what they show after the last step."""
+        if self._bytes is not None:
+            self._bytes.show()
+
+    def choose_kept(self, factor: float, *, quantised: bool) -> None:
+        """Chooses what is kept from now on, as `ByteTarget.choose`."""
+        if self._bytes is not None:
+            self._bytes.choose(factor, quantised=quantised)
+            self.targets = self._bytes.targets
+
+    def settle(self, targets: Sequence[Target]) -> None:
+        """Makes the kernels as they stand those of a file that is small enough.
+
+        Args:
+            targets: The kernels, each with the basis and the step of its values as they are.
+        """
+        if self._bytes is not None:
+            self.size = self._bytes.settle(targets)
+            self.targets = self._bytes.targets
+
+    def choose_bases(self) -> None:
+        if self._bytes is not None:
+            self._bytes.reveal()
+            self._bytes.detach()
+        unquantised = [dataclasses.replace(target, step=None) for target in self.targets]
+        self.targets = choice.choose_bases(unquantised, self._settings)
+        self.hold()
+
+    def shrink(self, factor: float, only: Sequence[Target] | None = None) -> Reports:
+        """At the end of an epoch kernels are already what it trained them to."""
+        if self._bytes is not None:
+            return self._bytes.reports()
+        shrink.check_finite(self.targets)
+        measured = shrink.measure(self.targets).targets
+        return dict(zip(self.targets, measured, strict=True))
+
+    def held_state(self) -> records.State | None:
+        if self._bytes is None:
+            return None
+        return {"bytes": self._bytes.get_state(), "size": self.size}
+
+    def set_held_state(self, state: records.State) -> None:
+        self.size = state["size"]
+        if self._bytes is not None:
+            self._bytes.set_state(state["bytes"])
+
+
+def for_training(
+    model: Any,
+    found: Sequence[Target],
+    settings: CompressionSettings,
+    training: object,
+    samples: Any = None,
+) -> Strategy:
+    """The strategy that settings ask for; its arguments are those of the classes."""
+    if settings.is_structured:
+        return ByStructure(model, found, settings, training, samples)
+    kind = ByThreshold if settings.target_bytes is None else ByBytes
+    return kind(model, found, settings, training)
