@@ -32,22 +32,26 @@ def main(argv: Sequence[str]) -> int:
 def train(settings: Settings) -> int:
     """Trains as the settings say, and prints the result."""
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
-    from dwt_keras.training import data, runs
+    from dwt_keras.training import data, distribution, runs
 
     if resuming.is_complete(settings):
         print(f"{settings.resuming.resume} is complete: there is nothing to resume")
         return 0
+    worker = distribution.worker(settings)
     runs.check_save_dir(settings.training.save_dir)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)
     for note in settings.compression.notes:
         print(note)
 
-    command_line.load_tensorflow()
+    command_line.load_tensorflow(lambda: distribution.start(settings))
     from dwt_keras.training import run
     from dwt_keras.views import summary
 
     result = run.run(settings, dataset)
+    if not worker.is_chief:
+        print(f"worker {worker.index} of {worker.count} is done; the chief leaves the run's folder")
+        return 0
     print()
     print(summary.layer_table(result.report))
     print()

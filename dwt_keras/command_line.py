@@ -108,12 +108,17 @@ def usage(introduction: str, fields: Fields) -> str:
     return "\n".join(lines)
 
 
-def load_tensorflow() -> None:
-    """Loads TensorFlow and Keras without a word from them."""
+def load_tensorflow(first: Callable[[], None] = lambda: None) -> None:
+    """Loads TensorFlow and Keras without a word from them.
+
+    Args:
+        first: What has to be done before TensorFlow looks for devices.
+    """
     with native.messages_hidden():
         import keras  # noqa: F401
         import tensorflow as tf
 
+        first()
         tf.config.list_logical_devices()  # Looks for a GPU, and says so if there is none.
 
 

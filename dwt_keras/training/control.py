@@ -59,7 +59,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     print("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
     folder.mkdir(parents=True, exist_ok=True)
-    fitting.fit_plainly(model, settings, dataset, [], folder)
+    fitting.fit_control(model, settings, dataset, folder)
     export.save_keras(model, folder / "model.keras")
     accuracy = fitting.validation_accuracy(model, dataset)
     test_accuracy = float(fitting.test_scores(model, dataset)["accuracy"])

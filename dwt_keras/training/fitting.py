@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from dwt_keras.compression import byte_target, rows, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
-from dwt_keras.training import best_epoch, checkpointing, data, loop, models
+from dwt_keras.training import best_epoch, checkpointing, data, distribution, loop, models
 
 HISTORY = "history.csv"
 
@@ -93,26 +92,47 @@ def prepare(settings: Settings, dataset: data.Dataset) -> Prepared:
 def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: Path) -> Trained:
     """Trains and compresses; history.csv, event files and checkpoints go to the folder.
 
-    A training that was interrupted there goes on.
+    A training that was interrupted there goes on. One over several devices ends on one of them.
     """
+    with distribution.training(settings) as strategy:
+        if strategy is not None:
+            with strategy.scope():
+                apart = prepare(settings, dataset)
+            callbacks, _ = _callbacks(apart.compression, settings, folder)
+            fit_plainly(apart.model, settings, dataset, callbacks, folder)
     model, compression = prepared.model, prepared.compression
-    best = [best_epoch.BestEpoch(folder, settings)] if settings.resuming.save_best else []
-    callbacks = _callbacks(compression, best, folder)
+    callbacks, best = _callbacks(compression, settings, folder)
     done = fit_plainly(model, settings, dataset, callbacks, folder)
     record = {"best": best[0].record} if best and best[0].record else {}
     return Trained(model, compression, done.seconds, done.epochs_done, done.seconds_before, record)
 
 
-def _callbacks(compression: DWTCompression, best: list[Any], folder: Path) -> list[Any]:
+def fit_control(
+    model: keras.Model, settings: Settings, dataset: data.Dataset, folder: Path
+) -> None:
+    """Trains without compression, and keeps checkpoints in the folder."""
+    with distribution.training(settings) as strategy:
+        if strategy is not None:
+            with strategy.scope():
+                apart = build(settings, dataset)
+            fit_plainly(apart, settings, dataset, [], folder)
+    fit_plainly(model, settings, dataset, [], folder)
+
+
+def _callbacks(
+    compression: DWTCompression, settings: Settings, folder: Path
+) -> tuple[list[Any], list[best_epoch.BestEpoch]]:
+    """All callbacks of a training, and among them the one that keeps the best epoch, if any."""
     # Here and not above: views stand over training and look at what it leaves.
     from dwt_keras.views import tensorboard
 
+    best = [best_epoch.BestEpoch(folder, settings)] if settings.resuming.save_best else []
     return [
         compression,
         *best,
         keras.callbacks.CSVLogger(folder / HISTORY, append=True),
         *tensorboard.callbacks(folder / "tensorboard", compression),
-    ]
+    ], best
 
 
 def fit_plainly(
@@ -132,24 +152,25 @@ def fit_plainly(
         folder: Gets checkpoints; a training that was interrupted there goes on.
     """
     training = settings.training
+    replicas = model.distribute_strategy.num_replicas_in_sync
     checkpoints = checkpointing.Checkpoints(folder, callbacks)
     checkpointing.cut_history(folder / HISTORY, checkpoints.epochs_done)
     images, labels = dataset.train_images, dataset.train_labels
-    steps = math.ceil(len(labels) / training.batch_size)
+    steps = distribution.steps(len(labels), training.batch_size, replicas)
 
     def batches(epoch: int) -> Any:
         seed = epoch_seed(training.seed, epoch)
-        return data.pipeline(images, labels, training.batch_size, shuffle_seed=seed)
+        return data.pipeline(images, labels, training.batch_size, shuffle_seed=seed).take(steps)
 
     loop.train(
         model,
         batches,
-        validation(dataset),
+        validation(dataset, replicas),
         callbacks,
         checkpoints,
         steps=steps,
         epochs=training.epochs,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=_verbosity(settings),
     )
     # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
     # agrees to the bit: XLA's differ in the last place.
@@ -158,16 +179,23 @@ def fit_plainly(
     return checkpoints
 
 
+def _verbosity(settings: Settings) -> int:
+    """What Keras shows: a bar on a terminal, else a line an epoch; of several workers one does."""
+    if not distribution.worker(settings).is_chief:
+        return 0
+    return 1 if sys.stdout.isatty() else 2
+
+
 def epoch_seed(seed: int, epoch: int) -> int:
     """The seed of what is random in one epoch's data, from that of the run."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 
-def validation(dataset: data.Dataset) -> Any:
-    """The validation part in batches."""
-    return data.pipeline(
-        dataset.validation_images, dataset.validation_labels, _EVALUATION_BATCH, shuffle_seed=None
-    )
+def validation(dataset: data.Dataset, replicas: int = 1) -> Any:
+    """The validation part in batches that can be divided among so many replicas."""
+    images, labels = dataset.validation_images, dataset.validation_labels
+    batch_size = distribution.even_batch(len(labels), _EVALUATION_BATCH, replicas)
+    return data.pipeline(images, labels, batch_size, shuffle_seed=None)
 
 
 def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from dwt_keras.training import interrupts
+from dwt_keras.training import interrupts, multiworker
 from dwt_keras.training.checkpointing import Checkpoints
 
 
@@ -44,7 +44,8 @@ def train(
     strategy = model.distribute_strategy
     first = checkpoints.epochs_done
     with strategy.scope():
-        model.optimizer.build(model.trainable_variables)
+        # As in fit: variables of metrics and optimizer must not be made while a step is traced.
+        model._symbolic_build(data_batch=next(iter(validation)))
     everyone = keras.callbacks.CallbackList(
         [*callbacks, checkpoints],
         add_history=True,
@@ -54,6 +55,7 @@ def train(
         epochs=epochs,
         steps=steps,
     )
+    functions = multiworker.steps_for(model)
     model.stop_training = False
     model.make_train_function()
     with interrupts.deferred() as requests:
@@ -64,17 +66,16 @@ def train(
                 break
             model.reset_metrics()
             everyone.on_epoch_begin(epoch)
-            iterator = iter(strategy.experimental_distribute_dataset(batches(epoch)))
+            iterator = iter(multiworker.divided(strategy, batches(epoch)))
             for step in range(0, steps, model.steps_per_execution):
                 everyone.on_train_batch_begin(step)
-                # Callbacks may have it made anew.
-                logs = model.train_function(iterator)
+                logs = functions.train(iterator)
                 everyone.on_train_batch_end(step + model.steps_per_execution - 1, logs)
                 requests.check()
                 if model.stop_training:
                     break
             logs = dict(model.get_metrics_result())
-            found = model.evaluate(validation, callbacks=everyone, return_dict=True)
+            found = functions.evaluate(validation, everyone)
             logs.update({f"val_{name}": value for name, value in found.items()})
             everyone.on_epoch_end(epoch, logs)
     model.optimizer.finalize_variable_values(model.trainable_weights)

@@ -6,13 +6,14 @@ import contextlib
 import importlib
 import json
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import Settings, resuming
-from dwt_keras.training import runs
+from dwt_keras.training import distribution, runs
 
 _SETTINGS, _METRICS, _LOCK = "settings.json", "metrics.json", "lock"
 # What is no part of a run's identity: how it was begun.
@@ -53,13 +54,21 @@ def is_complete(settings: Settings) -> bool:
 def folder_of(settings: Settings) -> Iterator[Path]:
     """The folder to work in, a new one or that of the run that is taken up.
 
-    As long as the context lasts, no other process can take up the same run.
+    Of several workers all but the chief get one that lasts as long as the context, with what the
+    chief takes up. As long as the context lasts, no other process can take up the same run.
 
     Raises:
         ArgumentError: If the folder that is named is no run's, or other settings' run's; if
             save_dir cannot be written.
         UserError: If the run is complete, or another process works on it.
     """
+    if not distribution.worker(settings).is_chief:
+        with tempfile.TemporaryDirectory(prefix="dwt_keras.") as place:
+            found = _found_by_another(settings)
+            if found is not None and (found / runs.CHECKPOINT).exists():
+                shutil.copytree(found / runs.CHECKPOINT, Path(place) / runs.CHECKPOINT)
+            yield Path(place)
+        return
     with contextlib.ExitStack() as stack:
         named = settings.resuming.resume
         if named in (None, resuming.AUTO):
@@ -84,8 +93,21 @@ def begun_by_itself(settings: Settings) -> dict[str, Any]:
     return {**settings.flat(), _NAME: None}
 
 
+def _found_by_another(settings: Settings) -> Path | None:
+    """What the chief takes up, which it may have claimed already."""
+    named = settings.resuming.resume
+    if named == resuming.AUTO:
+        return next(_unfinished(settings), None)
+    return None if named is None else Path(named)
+
+
 def _newest(settings: Settings, stack: contextlib.ExitStack) -> Path | None:
     """The newest unfinished run of the same settings that no other process works on."""
+    return next((folder for folder in _unfinished(settings) if _claim(folder, stack)), None)
+
+
+def _unfinished(settings: Settings) -> Iterator[Path]:
+    """Unfinished runs of the same settings, the newest first."""
     wanted = begun_by_itself(settings)
     for folder in sorted(runs.group_folder(settings).glob("[0-9]*"), reverse=True):
         if (folder / _METRICS).exists():
@@ -94,9 +116,8 @@ def _newest(settings: Settings, stack: contextlib.ExitStack) -> Path | None:
             found = begun_by_itself(Settings.from_flat(_recorded(folder)))
         except checks.ArgumentError:  # Of another version, or begun just now.
             continue
-        if found == wanted and _claim(folder, stack):
-            return folder
-    return None
+        if found == wanted:
+            yield folder
 
 
 def _recorded(folder: Path) -> dict[str, Any]:

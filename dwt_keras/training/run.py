@@ -27,6 +27,7 @@ from dwt_keras.training import (
     checkpoint,
     coding,
     data,
+    distribution,
     export,
     fitting,
     interrupts,
@@ -43,7 +44,8 @@ class Result:
 
     Attributes:
         folder: The run's folder.
-        metrics: The content of its metrics.json.
+        metrics: The content of its metrics.json; empty for a worker other than the chief, which
+            leaves no folder.
         report: The last shrinking, kernel by kernel.
         targets: The kernels, with the bases that they had at the end.
     """
@@ -69,6 +71,7 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
             been written then), or if the training diverges.
         KeyboardInterrupt: If the user ends it; the message says how to go on.
     """
+    distribution.start(settings)
     if dataset is None:
         dataset = data.load(settings.data)
     searched = settings.compression.max_accuracy_drop is not None
@@ -103,6 +106,9 @@ def _run(
     else:
         found = accuracy_drop.Found(fitting.fit(prepared, settings, dataset, folder))
     model, compression = found.trained.model, found.trained.compression
+    if not distribution.worker(settings).is_chief:
+        report = compression.report or shrink.measure(compression.targets)
+        return Result(folder, {}, report, compression.targets)
 
     coding_started = time.perf_counter()
     if settings.compression.threshold_rule == BYTES:

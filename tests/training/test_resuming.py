@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from dwt_keras import checks
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import DataSettings, Settings
-from dwt_keras.training import data, export, resuming, run
+from dwt_keras.training import data, run
 
 # What dies closes no files.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -29,9 +27,7 @@ class Killed(BaseException):
 def dataset() -> data.Dataset:
     found = data.load(DataSettings())
     images, labels = found.train_images[:128], found.train_labels[:128]
-    return data.Dataset(
-        "digits", 10, images, labels, *(getattr(found, name) for name in _OTHERS)
-    )
+    return data.Dataset("digits", 10, images, labels, *(getattr(found, name) for name in _OTHERS))
 
 
 _OTHERS = ("validation_images", "validation_labels", "test_images", "test_labels")
