@@ -106,18 +106,13 @@ class DWTCompression(keras.callbacks.Callback):
             )
         self._samples = samples
         self._strategy: strategies.Strategy | None = None
-        self._rechosen = False
         self._last: shrink.Report | None = None
         self.seconds = 0.0
         self._schedule = schedule.of_settings(self.settings, epochs=1)
         self._dropout: dropout.DropoutRates | None = None
         self._states = states.ShrunkStates()
-        self._in_epoch = False
-        self._epoch = 0
-        self._batches_before = 0
-        self._batch_count = 0
-        self._shrunk_this_epoch = False
-        self._chosen_epoch = 0
+        self._in_epoch = self._shrunk_this_epoch = False
+        self._epoch = self._batches_before = self._batch_count = 0
         self._epochs = 1
 
     @property
@@ -126,17 +121,12 @@ class DWTCompression(keras.callbacks.Callback):
 
     @property
     def targets(self) -> tuple[kernels.Target, ...]:
-        quantised = self._bytes is not None and self._bytes.has_begun
-        if not self._rechosen and not quantised:
+        if self._strategy is None or not self._strategy.changes_targets:
             return self._targets
         return self._states.as_they_were(self._targets)
 
     def get_state(self) -> records.State:
-        """All that the training has come to at the end of an epoch, as plain values.
-
-        Returns:
-            Dicts with text keys, lists, numbers, text, None and NumPy arrays; for `set_state`.
-        """
+        """All that the training has come to at the end of an epoch, as plain values."""
         return {
             "strategy": None if self._strategy is None else self._strategy.get_state(),
             "states": self._states.get_state(),
@@ -145,15 +135,12 @@ class DWTCompression(keras.callbacks.Callback):
             "seconds": self.seconds,
             "epoch": self._epoch,
             "batches": self._batch_count,
-            "chosen_epoch": self._chosen_epoch,
-            "rechosen": self._rechosen,
         }
 
     def set_state(self, state: records.State) -> None:
         """Takes up a training of the same settings where `get_state` left it.
 
-        To be called after `on_train_begin`, on a model of the same architecture that has been
-        built. Its weights are the caller's to restore.
+        To be called after `on_train_begin`, for a built model whose weights the caller restores.
         """
         if self._strategy is not None and state["strategy"] is not None:
             self._strategy.set_state(state["strategy"])
@@ -164,20 +151,15 @@ class DWTCompression(keras.callbacks.Callback):
         self.seconds = state["seconds"]
         self._epoch = state["epoch"]
         self._batches_before = self._batch_count = state["batches"]
-        self._chosen_epoch, self._rechosen = state["chosen_epoch"], state["rechosen"]
 
     def on_train_begin(self, logs: Any = None) -> None:
         constraints.refuse_what_keras_cannot(self.model)
-        epochs = self.params.get("epochs") or 1
+        self._epochs = epochs = self.params.get("epochs") or 1
         ramps.check_within(self.settings, epochs)
-        self._epochs = epochs
         self._states = states.ShrunkStates()
-        self._rechosen = False
-        self._strategy = None
-        self._dropout = None
-        self._last = None
+        self._strategy = self._dropout = self._last = None
         self._schedule = schedule.of_settings(self.settings, epochs)
-        self._batches_before = self._batch_count = self._chosen_epoch = 0
+        self._batches_before = self._batch_count = 0
         # All callbacks of one fit are given the same params.
         constraints.release(self.model, self.params)
         if self.model.built:
@@ -259,35 +241,34 @@ class DWTCompression(keras.callbacks.Callback):
 
     def _shrink_epoch(self) -> None:
         """Shrinks if this epoch has not been shrunk yet."""
-        if not self._shrunk_this_epoch:
-            self._shrunk_this_epoch = True
-            if self._dropout is not None:
-                # Its batches are over, and a file of the network has the layers' own rates.
-                self._dropout.restore()
-            self._shrink(self._epoch + 1, final=True)
+        if self._shrunk_this_epoch:
+            return
+        self._shrunk_this_epoch = True
+        if self._dropout is not None:
+            # Its batches are over, and a file of the network has the layers' own rates.
+            self._dropout.restore()
+        self._shrink(self._epoch + 1, final=True)
 
     def _shrink(
-        self,
-        epochs_done: float,
-        only: Sequence[kernels.Target] | None = None,
-        final: bool = False,
+        self, epochs_done: float, only: Sequence[kernels.Target] | None = None, final: bool = False
     ) -> None:
         """Shrinks some kernels or all; `final` for a state that may be what remains."""
         if self._strategy is None:  # Not one batch has built the model.
             return
         started = time.perf_counter()
-        factor = self._schedule.factor(epochs_done)
         if self._bytes is not None and self._in_epoch:
             self._bytes.show()
-        if self.settings.is_automatic:
-            self._choose_bases(epochs_done)
-            if not self._chosen_epoch:
-                factor = 0.0
+        # After the training only where none has been chosen: a network that had been trained in one
+        # basis would be cut to size in another.
+        if self._in_epoch or not self._strategy.has_bases:
+            self._strategy.choose_bases_where_due(epochs_done, self._epochs)
+        has_bases = self._strategy.has_bases
+        factor = self._schedule.factor(epochs_done) if has_bases else 0.0
         if self._bytes is not None and epochs_done >= self._epochs:
             self._bytes.settle(self.targets)
         reports = self._strategy.shrink(factor, only)
         # Before bases are chosen there is no state to come back to.
-        if final and (self._chosen_epoch or not self.settings.is_automatic):
+        if final and has_bases:
             self._states.add(reports)
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
@@ -302,9 +283,8 @@ class DWTCompression(keras.callbacks.Callback):
             return
         started = time.perf_counter()
         # The schedule counts the epochs at whose end something is reached.
-        ahead = epochs_done + 1
-        quantised = self._schedule.is_quantised(epochs_done)
-        self._bytes.choose_kept(self._schedule.factor(ahead), quantised=quantised)
+        factor = self._schedule.factor(epochs_done + 1)
+        self._bytes.choose_kept(factor, quantised=self._schedule.is_quantised(epochs_done))
         self.seconds += time.perf_counter() - started
 
     def _shrink_at_the_end(self) -> None:
@@ -318,18 +298,3 @@ class DWTCompression(keras.callbacks.Callback):
         wanted = self.settings.target_bytes
         if self._bytes is not None and wanted and self._bytes.size > wanted:
             print(f"target_bytes could not be kept: the file has {self._bytes.size} bytes")
-
-    def _choose_bases(self, epochs_done: float) -> None:
-        """Chooses each kernel's basis where an epoch for it has passed.
-
-        After the training only where none has been chosen: a network that had been trained in one
-        basis would be cut to size in another.
-        """
-        if self._strategy is None or (self._chosen_epoch and not self._in_epoch):
-            return
-        wanted = self.settings.basis_epochs(self._epochs)
-        due = [epoch for epoch in wanted if epoch <= epochs_done]
-        if due and due[-1] > self._chosen_epoch:
-            self._rechosen = self._chosen_epoch > 0
-            self._chosen_epoch = due[-1]
-            self._strategy.choose_bases()

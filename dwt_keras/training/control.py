@@ -47,6 +47,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
             for name, value in dataclasses.asdict(settings.training).items()
             if name not in _NOT_ITS_OWN
         },
+        "distribute": settings.distribution.distribute,
         "data": _digest(dataset),
         "dwt_keras": __version__,
     }

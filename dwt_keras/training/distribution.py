@@ -123,10 +123,19 @@ def steps(samples: int, batch_size: int, replicas: int) -> int:
         samples: Samples of an epoch.
         batch_size: Of all replicas together.
         replicas: How many there are.
+
+    Raises:
+        ArgumentError: If that leaves none.
     """
     whole, rest = divmod(samples, batch_size)
     share = -(-batch_size // replicas)
-    return whole + (1 if rest > share * (replicas - 1) else 0)
+    count = whole + (1 if rest > share * (replicas - 1) else 0)
+    if not count:
+        raise checks.ArgumentError(
+            "batch_size",
+            f"must divide {samples} training samples among {replicas} devices; given {batch_size}",
+        )
+    return count
 
 
 def even_batch(samples: int, most: int, replicas: int) -> int:
@@ -147,6 +156,15 @@ def even_batch(samples: int, most: int, replicas: int) -> int:
         if samples % size == 0 or samples % size > size // replicas * (replicas - 1):
             return size
     raise checks.UserError(f"{samples} validation samples are too few for {replicas} devices")
+
+
+def synchronise(model: Any) -> None:
+    """Lets batch normalisation take its statistics from all replicas' samples together."""
+    from keras import layers
+
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            layer.synchronized = True
 
 
 @contextlib.contextmanager

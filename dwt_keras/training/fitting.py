@@ -98,6 +98,7 @@ def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: P
         if strategy is not None:
             with strategy.scope():
                 apart = prepare(settings, dataset)
+            distribution.synchronise(apart.model)
             callbacks, _ = _callbacks(apart.compression, settings, folder)
             fit_plainly(apart.model, settings, dataset, callbacks, folder)
     model, compression = prepared.model, prepared.compression
@@ -115,6 +116,7 @@ def fit_control(
         if strategy is not None:
             with strategy.scope():
                 apart = build(settings, dataset)
+            distribution.synchronise(apart)
             fit_plainly(apart, settings, dataset, [], folder)
     fit_plainly(model, settings, dataset, [], folder)
 

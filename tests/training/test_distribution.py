@@ -13,10 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dwt_keras import checks
-from dwt_keras.settings import Settings
-from dwt_keras.training import distribution
-
 # Arguments: where the weights go, how many devices, and the settings as JSON.
 PROGRAM = """
 import json, sys
