@@ -14,12 +14,29 @@ from dwt_keras import settings
 from dwt_keras.checks import ArgumentError
 from dwt_keras.settings import CompressionSettings, DataSettings, Settings, TrainingSettings
 from dwt_keras.settings.coding import CodingSettings
+from dwt_keras.settings.distribution import DistributionSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.resuming import ResumingSettings
 
-GROUPS = [CompressionSettings, DataSettings, TrainingSettings, CodingSettings, ExportSettings]
+GROUPS = [
+    CompressionSettings,
+    DataSettings,
+    TrainingSettings,
+    CodingSettings,
+    ExportSettings,
+    DistributionSettings,
+    ResumingSettings,
+]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [
+    *[
+        ("distribute", value, "must be one of none, mirrored, multiworker")
+        for value in ("nope", "", None, 2)
+    ],
+    ("resume", "", "must be a run's folder, or auto"),
+    ("resume", 3, "must be text"),
+    *[("save_best", value, "must be true or false") for value in ("no", 1, None)],
     ("wavelet", "nope", "must be a wavelet of PyWavelets, auto or none"),
     ("wavelet", "cmor1.5-x", "must be cmor"),
     ("wavelet", "", "must be a wavelet of PyWavelets, auto or none"),

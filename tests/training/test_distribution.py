@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dwt_keras import checks
+from dwt_keras.settings import Settings
+from dwt_keras.training import distribution
+
 # Arguments: where the weights go, how many devices, and the settings as JSON.
 PROGRAM = """
 import json, sys
@@ -117,3 +121,54 @@ def test_two_workers_end_with_equal_weights(tmp_path: Path) -> None:
     for name in weights[0]:
         mine, other = weights[0][name], weights[1][name]
         assert np.abs(mine - other).max() < 0.2 * np.abs(other).max()
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "replicas", "expected"),
+    [(96, 32, 2, 3), (100, 32, 1, 4), (100, 32, 2, 3), (113, 32, 2, 4), (112, 32, 2, 3)],
+)
+def test_a_batch_with_nothing_for_a_replica_is_left_out(samples, batch_size, replicas, expected):
+    assert distribution.steps(samples, batch_size, replicas) == expected
+
+
+@pytest.mark.parametrize(
+    ("samples", "replicas"), [(144, 2), (360, 4), (2001, 2), (1999, 8), (7, 2)]
+)
+def test_validation_batches_have_something_for_each_replica(samples: int, replicas: int) -> None:
+    size = distribution.even_batch(samples, 1000, replicas)
+    last = samples % size or size
+    assert size <= 1000
+    assert size % replicas == 0
+    assert last > size // replicas * (replicas - 1)
+
+
+def test_too_few_samples_for_the_devices_are_refused() -> None:
+    with pytest.raises(checks.UserError, match="1 validation samples are too few for 2 devices"):
+        distribution.even_batch(1, 1000, 2)
+    with pytest.raises(checks.ArgumentError, match="must divide 3 training samples among 4"):
+        distribution.steps(3, 32, 4)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"cluster": {"worker": ["a:1"]}, "task": 3}'])
+def test_a_tf_config_that_says_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert distribution.worker(Settings()).is_chief
+    settings = Settings.from_flat({"distribute": "multiworker"})
+    with pytest.raises(checks.UserError, match="distribute=multiworker needs TF_CONFIG, such as"):
+        distribution.worker(settings)
+
+
+def test_a_search_over_trainings_is_not_for_several_workers() -> None:
+    settings = Settings.from_flat({"distribute": "multiworker", "max_accuracy_drop": 0.1})
+    with pytest.raises(checks.ArgumentError, match="multiworker does not: give target_bytes"):
+        distribution.worker(settings)
+
+
+def test_batch_normalisation_is_synchronised() -> None:
+    import keras
+
+    norm = keras.layers.BatchNormalization()
+    distribution.synchronise(keras.Sequential([keras.Input((4,)), keras.Sequential([norm])]))
+    assert norm.synchronized
