@@ -180,10 +180,12 @@ def training(settings: Settings) -> Iterator[Any]:
     found = strategy(settings)
     try:
         yield found
-    except tf.errors.OpError as error:
+    except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
+        raise  # Of this process itself.
+    except tf.errors.OpError:
         if settings.distribution.distribute != MULTIWORKER:
             raise
         raise checks.UserError(
-            "another worker has ended or cannot be reached: start all of them again with "
-            f"--resume=auto ({(error.message or '').strip().partition(chr(10))[0][:100]})"
+            "another worker has ended or cannot be reached; to go on, start all of them again with "
+            "--resume=auto"
         ) from None

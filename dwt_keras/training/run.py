@@ -85,6 +85,8 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
         try:
             return _run(settings, dataset, prepared, folder, first, least)
         except KeyboardInterrupt:
+            if not distribution.worker(settings).is_chief:
+                raise
             again = f"python train.py --resume={shlex.quote(str(folder))}"
             raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
 
