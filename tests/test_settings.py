@@ -164,6 +164,9 @@ OTHER = {
     "run_name": "first",
     "coding_accuracy_drop": 0.01,
     "export": "litert",
+    "distribute": "mirrored",
+    "resume": "auto",
+    "save_best": True,
 }
 
 
