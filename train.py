@@ -13,6 +13,7 @@ from typing import Any
 
 from dwt_keras import checks, command_line, native
 from dwt_keras.settings import Settings, flat_fields
+from dwt_keras.training import resuming
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
         if values is None:
             print(command_line.usage(__doc__ or "", flat_fields()))
             return 0
-        return train(Settings.from_flat(values))
+        return train(resuming.settings_of(values, command_line.given(argv, flat_fields())))
 
     return command_line.run("train.py", flat_fields(), command)
 
@@ -31,8 +32,12 @@ def main(argv: Sequence[str]) -> int:
 def train(settings: Settings) -> int:
     """Trains as the settings say, and prints the result."""
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
-    from dwt_keras.training import data, requirements, runs, starting_files
+    from dwt_keras.training import data, distribution, requirements, runs, starting_files
 
+    if resuming.is_complete(settings):
+        print(f"{settings.resuming.resume} is complete: there is nothing to resume")
+        return 0
+    worker = distribution.worker(settings)
     runs.check_save_dir(settings.training.save_dir)
     starting_files.check(settings)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
@@ -41,11 +46,14 @@ def train(settings: Settings) -> int:
     for note in settings.compression.notes:
         print(note)
 
-    command_line.load_tensorflow()
+    command_line.load_tensorflow(lambda: distribution.start(settings))
     from dwt_keras.training import run
     from dwt_keras.views import summary
 
     result = run.run(settings, dataset)
+    if not worker.is_chief:
+        print(f"worker {worker.index} of {worker.count} is done; the chief leaves the run's folder")
+        return 0
     print()
     print(summary.layer_table(result.report))
     print()

@@ -49,8 +49,8 @@ def run(program: str, names: Fields, command: Callable[[], int]) -> int:
         return 0
     except OSError as error:  # A full disk, say.
         return _fail(program, f"{error.filename or 'writing'}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        return _fail(program, "interrupted", status=130)
+    except KeyboardInterrupt as error:
+        return _fail(program, str(error) or "interrupted", status=130)
 
 
 def parse(argv: Sequence[str], fields: Fields) -> tuple[dict[str, Any] | None, list[str]]:
@@ -77,6 +77,13 @@ def parse(argv: Sequence[str], fields: Fields) -> tuple[dict[str, Any] | None, l
     return {name: getattr(values, name) for name in fields}, others
 
 
+def given(argv: Sequence[str], fields: Fields) -> set[str]:
+    """The names of the flags that the user gave, in flag files too, after `parse` has read them."""
+    values = _define(fields)
+    values(argv)
+    return {name for name in fields if values[name].present}
+
+
 def usage(introduction: str, fields: Fields) -> str:
     """What --help prints."""
     lines = [introduction.rstrip(), ""]
@@ -101,12 +108,17 @@ def usage(introduction: str, fields: Fields) -> str:
     return "\n".join(lines)
 
 
-def load_tensorflow() -> None:
-    """Loads TensorFlow and Keras without a word from them."""
+def load_tensorflow(first: Callable[[], None] = lambda: None) -> None:
+    """Loads TensorFlow and Keras without a word from them.
+
+    Args:
+        first: What has to be done before TensorFlow looks for devices.
+    """
     with native.messages_hidden():
         import keras  # noqa: F401
         import tensorflow as tf
 
+        first()
         tf.config.list_logical_devices()  # Looks for a GPU, and says so if there is none.
 
 

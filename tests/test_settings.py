@@ -22,10 +22,12 @@ from dwt_keras.settings import (
 )
 from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
+from dwt_keras.settings.distribution import DistributionSettings
 from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
+from dwt_keras.settings.resuming import ResumingSettings
 from dwt_keras.settings.transfer import TransferSettings
 from dwt_keras.settings.views import ViewSettings
 
@@ -41,10 +43,19 @@ GROUPS = [
     AugmentationSettings,
     TransferSettings,
     ViewSettings,
+    DistributionSettings,
+    ResumingSettings,
 ]
 
 # Field, what is given, and the words that say what is allowed.
 REFUSED = [
+    *[
+        ("distribute", value, "must be one of none, mirrored, multiworker")
+        for value in ("nope", "", None, 2)
+    ],
+    ("resume", "", "must be a run's folder, or auto"),
+    ("resume", 3, "must be text"),
+    *[("save_best", value, "must be true or false") for value in ("no", 1, None)],
     ("wavelet", "nope", "must be a wavelet of PyWavelets, auto or none"),
     ("wavelet", "cmor1.5-x", "must be cmor"),
     ("wavelet", "", "must be a wavelet of PyWavelets, auto or none"),
@@ -294,6 +305,9 @@ OTHER = {
     "head_learning_rate": 0.02,
     "shrink_frozen": True,
     "figures": "png",
+    "distribute": "mirrored",
+    "resume": "auto",
+    "save_best": True,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dwt_keras import checks
-from dwt_keras.compression import budget, shrink
+from dwt_keras.compression import budget, records, shrink
 from dwt_keras.compression.constraints import Penalty
 from dwt_keras.compression.latent import Array, LatentCoefficients
 from dwt_keras.compression.targets import Target
@@ -149,6 +149,27 @@ class ByteTarget:
             )
             for target, row in zip(self.targets, rows, strict=True)
         }
+
+    def get_state(self) -> records.State:
+        """Latent coefficients, bases, steps and thresholds, as plain values."""
+        return {
+            "targets": records.of_targets(self.targets),
+            "latent": self._latent.get_state(),
+            "threshold": self._threshold,
+            "goal": self._goal,
+            "energy": self._energy,
+        }
+
+    def set_state(self, state: records.State) -> None:
+        """Sets what `get_state` gave; kernels stay as they are.
+
+        Args:
+            state: That of kernels that have the bases of these.
+        """
+        self.targets = records.to_targets(self.targets, state["targets"])
+        self._latent.set_state(state["latent"])
+        self._threshold, self._goal = state["threshold"], state["goal"]
+        self._energy = dict(state["energy"])
 
     def _read(self) -> dict[str, Array]:
         """The latent coefficients of all kernels, by path."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,21 +10,17 @@ import keras
 
 from dwt_keras import checks
 from dwt_keras.compression import (
-    byte_target,
-    choice,
     constraints,
     dropout,
-    inputs,
     penalty,
-    rows,
+    records,
     schedule,
     shrink,
     states,
-    support,
+    strategies,
 )
 from dwt_keras.compression import targets as kernels
 from dwt_keras.settings import CompressionSettings, ramps, regularization
-from dwt_keras.settings.structure import COLUMNS, ROWS
 
 
 class DWTCompression(keras.callbacks.Callback):
@@ -120,25 +115,15 @@ class DWTCompression(keras.callbacks.Callback):
         self._l1_wavelet = l1_wavelet
         self._samples = samples
         self._frozen = frozen
-        self._inputs: inputs.Inputs | None = None
-        self._targets: tuple[kernels.Target, ...] = ()
-        self._rechosen = False
+        self._strategy: strategies.Strategy | None = None
         self._last: shrink.Report | None = None
         self.seconds = 0.0
         self._schedule = schedule.of_settings(self.settings, epochs=1)
-        self._support: support.HeldSupport | None = None
-        self._bytes: byte_target.ByteTarget | None = None
-        self._drawn: penalty.DrawnCoefficients | None = None
         self._dropout: dropout.DropoutRates | None = None
         self._states = states.ShrunkStates()
-        self._in_epoch = False
-        self._epoch = 0
-        self._batches_before = 0
-        self._batch_count = 0
-        self._shrunk_this_epoch = False
-        self._chosen_epoch = 0
+        self._in_epoch = self._shrunk_this_epoch = False
+        self._epoch = self._batches_before = self._batch_count = 0
         self._epochs = 1
-        self._size = 0
 
     @property
     def report(self) -> shrink.Report | None:
@@ -146,23 +131,45 @@ class DWTCompression(keras.callbacks.Callback):
 
     @property
     def targets(self) -> tuple[kernels.Target, ...]:
-        if not self._rechosen and self._bytes is None:
+        if self._strategy is None or not self._strategy.changes_targets:
             return self._targets
         return self._states.as_they_were(self._targets)
 
+    def get_state(self) -> records.State:
+        """All that the training has come to at the end of an epoch, as plain values."""
+        return {
+            "strategy": None if self._strategy is None else self._strategy.get_state(),
+            "states": self._states.get_state(),
+            "dropout": None if self._dropout is None else self._dropout.get_state(),
+            "last": records.of_report(self._last),
+            "seconds": self.seconds,
+            "epoch": self._epoch,
+            "batches": self._batch_count,
+        }
+
+    def set_state(self, state: records.State) -> None:
+        """Takes up a training of the same settings where `get_state` left it.
+
+        To be called after `on_train_begin`, for a built model whose weights the caller restores.
+        """
+        if self._strategy is not None and state["strategy"] is not None:
+            self._strategy.set_state(state["strategy"])
+            self._states.set_state(state["states"], self._targets)
+        if self._dropout is not None:
+            self._dropout.set_state(state["dropout"])
+        self._last = records.to_report(state["last"])
+        self.seconds = state["seconds"]
+        self._epoch = state["epoch"]
+        self._batches_before = self._batch_count = state["batches"]
+
     def on_train_begin(self, logs: Any = None) -> None:
         constraints.refuse_what_keras_cannot(self.model)
-        epochs = self.params.get("epochs") or 1
+        self._epochs = epochs = self.params.get("epochs") or 1
         ramps.check_within(self.settings, epochs)
-        self._epochs = epochs
-        self._targets = ()
         self._states = states.ShrunkStates()
-        self._rechosen = False
-        self._bytes = self._drawn = None
-        self._dropout = None
-        self._last = None
+        self._strategy = self._dropout = self._last = None
         self._schedule = schedule.of_settings(self.settings, epochs)
-        self._batches_before = self._batch_count = self._chosen_epoch = 0
+        self._batches_before = self._batch_count = 0
         # All callbacks of one fit are given the same params.
         constraints.release(self.model, self.params)
         if self.model.built:
@@ -173,14 +180,14 @@ class DWTCompression(keras.callbacks.Callback):
         self._epoch = epoch
         self._shrunk_this_epoch = False
         if epoch > 0:
-            self._choose_support(epoch)
+            self._choose_kept(epoch)
         if self._bytes is not None and self.params.get("steps"):
             self._bytes.expect(self.params["steps"])
         if self._dropout is not None and self._last is not None:
             self._dropout.scale(1.0 - self._last.zero_fraction)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not self._targets:
+        if self._strategy is None:
             # The model was not built before its first batch.
             self._find_targets()
         # Under steps_per_execution `batch` is the last of several batches, not all of which
@@ -198,7 +205,7 @@ class DWTCompression(keras.callbacks.Callback):
             if self.settings.target_bytes is None:
                 self._shrink(over)
             else:
-                self._choose_support(over)
+                self._choose_kept(over)
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._in_epoch:
@@ -206,8 +213,6 @@ class DWTCompression(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._shrink_epoch()
-        if self._dropout is not None:
-            self._dropout.restore()
         self._in_epoch = False
         self._batches_before = self._batch_count
         if logs is not None and self._last is not None:
@@ -217,97 +222,70 @@ class DWTCompression(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._last is not None:  # Else no epoch was trained.
-            self._shrink_what_was_overwritten()
-        for constraints_of_training in (self._support, self._bytes, self._drawn):
-            if constraints_of_training is not None:
-                constraints_of_training.detach()
-        self._support = None
+            self._shrink_at_the_end()
+        if self._strategy is not None:
+            self._strategy.detach()
         if self._dropout is not None:
             self._dropout.end()
 
+    @property
+    def _targets(self) -> tuple[kernels.Target, ...]:
+        return () if self._strategy is None else self._strategy.targets
+
+    @property
+    def _bytes(self) -> strategies.ByBytes | None:
+        return self._strategy if isinstance(self._strategy, strategies.ByBytes) else None
+
     def _find_targets(self) -> None:
         found = kernels.find(self.model, self.settings, frozen=self._frozen)
-        notes = [*self.settings.notes, *found.notes]
-        self._targets = found.items
-        if self.settings.is_structured:
-            self._targets = rows.eligible(self.model, found.items, self.settings)
-            samples = self._samples if self.settings.structure == ROWS else None
-            self._inputs = inputs.Inputs(self.model, self._targets, samples)
-        if self.settings.target_bytes is not None:
-            notes += byte_target.check(self.model, found.items, self.settings.target_bytes)
+        drawing = penalty.L1(self.model, self._l1_wavelet) if self._l1_wavelet else None
+        self._strategy = strategies.for_training(
+            self.model, found.items, self.settings, self.params, self._samples, drawing
+        )
         if self.params.get("verbose", 1):
-            for note in notes:
+            for note in (*self.settings.notes, *found.notes, *self._strategy.notes):
                 print(note)
         if self.settings.scale_dropout:
             self._dropout = dropout.DropoutRates(self.model)
         if not self.settings.is_automatic:
-            self._hold()
-
-    def _hold(self) -> None:
-        """Lets optimizer steps keep to what the next shrinkings will leave, or draw it to zero."""
-        drawing = penalty.L1(self.model, self._l1_wavelet) if self._l1_wavelet else None
-        if self.settings.target_bytes is not None:
-            self._bytes = byte_target.ByteTarget(
-                self.model, self._targets, self.settings.target_bytes, self.params, drawing
-            )
-            self._bytes.attach()
-        elif self.settings.hold_support:
-            held = self._targets
-            if self.settings.structure == COLUMNS:
-                held += rows.biases(held)
-            self._support = support.HeldSupport(self.model, held, self.params, drawing)
-            self._support.attach()
-        elif drawing is not None:
-            self._drawn = penalty.DrawnCoefficients(self.model, self._targets, self.params, drawing)
-            self._drawn.attach()
+            self._strategy.hold()
 
     def _shrink_epoch(self) -> None:
         """Shrinks if this epoch has not been shrunk yet."""
-        if not self._shrunk_this_epoch:
-            self._shrunk_this_epoch = True
-            self._shrink(self._epoch + 1, final=True)
+        if self._shrunk_this_epoch:
+            return
+        self._shrunk_this_epoch = True
+        if self._dropout is not None:
+            # Its batches are over, and a file of the network has the layers' own rates.
+            self._dropout.restore()
+        self._shrink(self._epoch + 1, final=True)
 
     def _shrink(
-        self,
-        epochs_done: float,
-        only: Sequence[kernels.Target] | None = None,
-        final: bool = False,
+        self, epochs_done: float, only: Sequence[kernels.Target] | None = None, final: bool = False
     ) -> None:
         """Shrinks some kernels or all; `final` for a state that may be what remains."""
+        if self._strategy is None:  # Not one batch has built the model.
+            return
         started = time.perf_counter()
-        factor = self._schedule.factor(epochs_done)
         if self._bytes is not None and self._in_epoch:
             self._bytes.show()
-        if self.settings.is_automatic:
-            self._choose_bases(epochs_done)
-            if not self._chosen_epoch:
-                factor = 0.0
-        if self.settings.target_bytes is not None:
-            reports = self._shrink_to_bytes(epochs_done)
-        elif self._inputs is not None:
-            given = self._inputs.read()
-            reports = rows.shrink_to(self._targets, self.settings, factor, self._support, given)
-        else:
-            reports = shrink.shrink(self._targets, self.settings, factor, self._support, only)
+        # After the training only where none has been chosen: a network that had been trained in one
+        # basis would be cut to size in another.
+        if self._in_epoch or not self._strategy.has_bases:
+            self._strategy.choose_bases_where_due(epochs_done, self._epochs)
+        has_bases = self._strategy.has_bases
+        factor = self._schedule.factor(epochs_done) if has_bases else 0.0
+        if self._bytes is not None and epochs_done >= self._epochs:
+            self._bytes.settle(self.targets)
+        reports = self._strategy.shrink(factor, only)
         # Before bases are chosen there is no state to come back to.
-        if final and (self._chosen_epoch or not self.settings.is_automatic):
+        if final and has_bases:
             self._states.add(reports)
         self._last = shrink.Report(tuple(reports.values()))
         self.seconds += time.perf_counter() - started
 
-    def _shrink_to_bytes(self, epochs_done: float) -> dict[kernels.Target, shrink.TargetReport]:
-        """At the end of an epoch: kernels are already what the epoch trained them to."""
-        if self._bytes is None:  # Bases are still to be chosen.
-            shrink.check_finite(self._targets)
-            rows = shrink.measure(self._targets).targets
-            return dict(zip(self._targets, rows, strict=True))
-        if epochs_done >= self._epochs:
-            self._size = self._bytes.settle(self.targets)
-            self._targets = self._bytes.targets
-        return self._bytes.reports()
-
-    def _choose_support(self, epochs_done: float) -> None:
-        """At the beginning of an epoch, or in it: what is kept from now on.
+    def _choose_kept(self, epochs_done: float) -> None:
+        """At the beginning of an epoch, or in it: what of a target in bytes is kept from now on.
 
         Coefficients gather about the threshold, so that a network suffers where it moves: there
         must be a training behind it before the network is looked at.
@@ -316,47 +294,18 @@ class DWTCompression(keras.callbacks.Callback):
             return
         started = time.perf_counter()
         # The schedule counts the epochs at whose end something is reached.
-        ahead = epochs_done + 1
-        quantised = self._schedule.is_quantised(epochs_done)
-        self._bytes.choose(self._schedule.factor(ahead), quantised=quantised)
-        self._targets = self._bytes.targets
+        factor = self._schedule.factor(epochs_done + 1)
+        self._bytes.choose_kept(factor, quantised=self._schedule.is_quantised(epochs_done))
         self.seconds += time.perf_counter() - started
 
-    def _shrink_what_was_overwritten(self) -> None:
-        overwritten = self._states.overwritten(self._targets)
-        if self.settings.target_bytes is not None:
-            # The training may have ended early, or weights of an earlier epoch have come back.
-            self._shrink(self._epochs, final=True)
-            if self._size > self.settings.target_bytes:
-                print(f"target_bytes could not be kept: the file has {self._size} bytes")
-        elif self.settings.is_structured:
-            # Likewise; cutting once more what was cut already changes nothing.
-            self._shrink(self._epochs, final=True)
-        elif overwritten:
-            self._shrink(self._epoch + 1, overwritten, final=True)
-
-    def _choose_bases(self, epochs_done: float) -> None:
-        """Chooses each kernel's basis where an epoch for it has passed.
-
-        After the training only where none has been chosen: a network that had been trained in one
-        basis would be cut to size in another.
-        """
-        if self._chosen_epoch and not self._in_epoch:
+    def _shrink_at_the_end(self) -> None:
+        """The training may have ended early, or weights of an earlier epoch have come back."""
+        if self._strategy is None:
             return
-        wanted = self.settings.basis_epochs(self._epochs)
-        due = [epoch for epoch in wanted if epoch <= epochs_done]
-        if due and due[-1] > self._chosen_epoch:
-            self._rechosen = self._chosen_epoch > 0
-            self._chosen_epoch = due[-1]
-            if self._bytes is not None:
-                self._bytes.reveal()
-                self._bytes.detach()
-            before = tuple(dataclasses.replace(target, step=None) for target in self._targets)
-            held = self._support
-            if self._inputs is not None:
-                self._targets = rows.choose_bases(before, self.settings, self._inputs.read())
-            else:
-                self._targets = choice.choose_bases(before, self.settings, held)
-            self._hold()
-            if held is not None and self._support is not None:
-                self._support.take_over(held, before)
+        if not self._strategy.leaves_early_ends:
+            self._shrink(self._epochs, final=True)
+        elif overwritten := self._states.overwritten(self._targets):
+            self._shrink(self._epoch + 1, overwritten, final=True)
+        wanted = self.settings.target_bytes
+        if self._bytes is not None and wanted and self._bytes.size > wanted:
+            print(f"target_bytes could not be kept: the file has {self._bytes.size} bytes")

@@ -57,6 +57,14 @@ class KernelConstraint(abc.ABC):
     def changed(self, kernel: Any) -> Any:
         """What the kernel becomes after a step: a tensor from a tensor, of its shape and dtype."""
 
+    @abc.abstractmethod
+    def get_state(self) -> dict[str, Any]:
+        """What it has learnt of the kernel so far, as plain values."""
+
+    @abc.abstractmethod
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Sets what `get_state` gave."""
+
     def applied(self, kernel: Any) -> Any:
         """The kernel after a step: `change` of it, unless that can wait."""
         return self.change(kernel)
@@ -122,6 +130,15 @@ class Constraints(Generic[Kind]):
         for constraint in self.by_path.values():
             constraint.detach()
         _retrace(self._model)
+
+    def get_state(self) -> dict[str, Any]:
+        """The states of all, by the paths of their kernels."""
+        return {path: constraint.get_state() for path, constraint in self.by_path.items()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Sets what `get_state` gave; kernels stay as they are."""
+        for path, constraint in self.by_path.items():
+            constraint.set_state(state[path])
 
 
 def release(model: Any, training: object) -> None:

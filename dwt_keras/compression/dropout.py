@@ -52,11 +52,11 @@ class DropoutRates:
         Args:
             kept: Share of the coefficients that are not zero, 0 to 1.
         """
-        scaled = [rate * math.sqrt(kept) for rate in self._rates]
-        for layer, rate in zip(self._layers, scaled, strict=True):
+        self._trace([rate * math.sqrt(kept) for rate in self._rates])
+        # Those that are traced: whatever else makes the training step anew changes no rate.
+        for layer, rate in zip(self._layers, self._traced, strict=True):
             _UNSCALED.setdefault(layer, layer.rate)
             layer.rate = rate
-        self._trace(scaled)
 
     def restore(self) -> None:
         """Gives the layers the rates that they had; a traced training step keeps its own."""
@@ -67,6 +67,14 @@ class DropoutRates:
         """Restores the rates in the training step too."""
         self.restore()
         self._trace(self._rates, near=0.0)
+
+    def get_state(self) -> list[float]:
+        """The rates that the training step has, layer by layer."""
+        return list(self._traced)
+
+    def set_state(self, state: list[float]) -> None:
+        """Sets what `get_state` gave."""
+        self._trace(state, near=0.0)
 
     def _trace(self, rates: list[float], near: float = _NEAR) -> None:
         moved = (abs(new - old) > near for new, old in zip(rates, self._traced, strict=True))

@@ -90,6 +90,18 @@ class _Latent(KernelConstraint):
         self._step.assign(step)
         return shown(latent, threshold, step)
 
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "latent": self._stored(),
+            "threshold": float(self._threshold.numpy()),
+            "step": float(self._step.numpy()),
+            "steps_done": int(self._steps_done.numpy()),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.write(state["latent"], state["threshold"], state["step"])
+        self._steps_done.assign(state["steps_done"])
+
     def applied(self, kernel: Any) -> Any:
         done = self._steps_done.assign_add(1)
         return tf.cond(

@@ -48,6 +48,14 @@ class L1:
 
 
 class _Drawn(KernelConstraint):
+    """It learns nothing of the kernel, so that there is nothing to keep of it."""
+
+    def get_state(self) -> dict[str, Any]:
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        pass
+
     def changed(self, kernel: Any) -> Any:
         drawn = self.drawing()
         return self.projection(kernel, lambda path, block: drawn(block))

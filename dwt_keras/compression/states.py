@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dwt_keras.compression import shrink
+from dwt_keras.compression import records, shrink
 from dwt_keras.compression.targets import Target
 
 
@@ -38,6 +38,39 @@ class ShrunkStates:
         """What left the kernels as they are; None if something else did, or there are none."""
         found = tuple(state[1] for state in map(self._of, targets) if state is not None)
         return shrink.Report(found) if found and len(found) == len(targets) else None
+
+    def get_state(self) -> records.State:
+        """All of them, as plain values."""
+        return {
+            path: [
+                {
+                    "digest": digest.hex(),
+                    "target": records.of_target(target),
+                    "report": records.of_target_report(report),
+                }
+                for digest, (target, report) in states.items()
+            ]
+            for path, states in self._states.items()
+        }
+
+    def set_state(self, state: records.State, targets: Sequence[Target]) -> None:
+        """The inverse of `get_state`.
+
+        Args:
+            state: What it gave.
+            targets: The kernels, of a model of the same architecture.
+        """
+        by_path = {target.path: target for target in targets}
+        self._states = {
+            path: {
+                bytes.fromhex(each["digest"]): (
+                    records.to_target(by_path[path], each["target"]),
+                    records.to_target_report(each["report"]),
+                )
+                for each in states
+            }
+            for path, states in state.items()
+        }
 
     def _of(self, target: Target) -> tuple[Target, shrink.TargetReport] | None:
         return self._states.get(target.path, {}).get(shrink.digest(target))

@@ -37,6 +37,13 @@ class _Held(KernelConstraint):
         self._mask.assign(kept.astype(self._mask.dtype.as_numpy_dtype))
         self._holds.assign(not kept.all())
 
+    def get_state(self) -> dict[str, Any]:
+        return {"mask": self.mask != 0, "holds": bool(self._holds.numpy())}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._mask.assign(state["mask"].astype(self._mask.dtype.as_numpy_dtype))
+        self._holds.assign(state["holds"])
+
     def changed(self, kernel: Any) -> Any:
         leaves = self.projection.leaves
         drawn = self.drawing()

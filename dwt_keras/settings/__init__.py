@@ -19,10 +19,12 @@ from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
+from dwt_keras.settings.distribution import DistributionSettings
 from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
+from dwt_keras.settings.resuming import ResumingSettings
 from dwt_keras.settings.training import TrainingSettings
 from dwt_keras.settings.transfer import FRESH, TransferSettings
 from dwt_keras.settings.views import ViewSettings
@@ -49,6 +51,8 @@ class Settings:
     augmentation: AugmentationSettings = dataclasses.field(default_factory=AugmentationSettings)
     transfer: TransferSettings = dataclasses.field(default_factory=TransferSettings)
     views: ViewSettings = dataclasses.field(default_factory=ViewSettings)
+    distribution: DistributionSettings = dataclasses.field(default_factory=DistributionSettings)
+    resuming: ResumingSettings = dataclasses.field(default_factory=ResumingSettings)
 
     def __post_init__(self) -> None:
         ramps.check_within(self.compression, self.training.epochs)
@@ -134,6 +138,8 @@ _GROUPS: dict[str, Any] = {
     "augmentation": AugmentationSettings,
     "transfer": TransferSettings,
     "views": ViewSettings,
+    "distribution": DistributionSettings,
+    "resuming": ResumingSettings,
 }
 
 

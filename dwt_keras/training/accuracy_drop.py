@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from dwt_keras.compression import byte_target, packing
 from dwt_keras.settings import Settings
-from dwt_keras.training import control, data, fitting, transfer
+from dwt_keras.training import best_epoch, control, data, fitting, transfer
 
 # The first size, as a share of the weights in float32, and of the rows or columns; the least of
 # those.
@@ -90,6 +91,8 @@ def smallest(
 ) -> Found:
     """Trains for several sizes; returns the smallest network within the allowed loss.
 
+    Of a search that was interrupted, trials that are over are taken from their checkpoints.
+
     Args:
         settings: What to do; the loss counts from the validation accuracy of the dense control.
         dataset: The data.
@@ -106,13 +109,13 @@ def smallest(
     if settings.compression.is_structured:
         goal += settings.coding.coding_accuracy_drop  # Spent when the file is made.
     print(f"dense control: validation accuracy {dense.validation_accuracy:.4f}")
-    trained: dict[int, fitting.Trained] = {}
+    trained: dict[int, tuple[fitting.Trained, Path]] = {}
 
     def trial(size: int) -> Trial:
         wanted = with_target(settings, size)
         name, value = _field(settings, size)
         place = folder / "trials" / f"{len(trials) + 1}-{name.rpartition('_')[2]}{value:g}"
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         found = fitting.fit(fitting.prepare(wanted, dataset), wanted, dataset, place)
         if wanted.compression.target_bytes is not None:
             # What counts is the network that its file holds.
@@ -123,7 +126,7 @@ def smallest(
         tried = Trial(size, accuracy)
         if choose([*trials, tried], goal) is tried:
             trained.clear()
-            trained[size] = found
+            trained[size] = found, place
         return tried
 
     trials: list[Trial] = []
@@ -145,7 +148,10 @@ def smallest(
             ],
         }
     }
-    return Found(trained[best.size], record)
+    network, place = trained[best.size]
+    if (place / best_epoch.FILE).exists():
+        os.replace(place / best_epoch.FILE, folder / best_epoch.FILE)
+    return Found(network, record)
 
 
 def judge(record: dict[str, Any], accuracy: float, settings: Settings) -> None:

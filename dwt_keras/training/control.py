@@ -14,10 +14,17 @@ from typing import Any
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, export, fitting, runs, transfer
+from dwt_keras.training import checkpoint, data, export, fitting, runs, transfer
 
 # The groups of settings that it depends on, and what in them it does not.
-_GROUPS = ("training", "optimization", "numerics", "regularization", "augmentation")
+_GROUPS = (
+    "training",
+    "optimization",
+    "numerics",
+    "regularization",
+    "augmentation",
+    "distribution",
+)
 # The penalty on coefficients is part of the compression.
 _NOT_ITS_OWN = ("save_dir", "run_name", "l1_wavelet")
 _RECORD = "control.json"
@@ -51,8 +58,8 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         return known
     print("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
-    fitting.fit_control(model, settings, dataset)
     folder.mkdir(parents=True, exist_ok=True)
+    fitting.fit_control(model, settings, dataset, folder)
     export.save_keras(model, folder / "model.keras")
     accuracy = fitting.validation_accuracy(model, dataset)
     test_accuracy = float(fitting.test_scores(model, dataset)["accuracy"])
@@ -63,6 +70,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     }
     # Last of all: a folder that has it is complete.
     files.write_text(folder / _RECORD, json.dumps(found, indent=2) + "\n")
+    checkpoint.remove(folder)
     return Control(folder, accuracy, test_accuracy)
 
 

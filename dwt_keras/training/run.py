@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import math
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -23,13 +24,16 @@ from dwt_keras.settings.budget import BYTES
 from dwt_keras.settings.export import LITERT
 from dwt_keras.training import (
     accuracy_drop,
+    checkpoint,
     coding,
     data,
+    distribution,
     export,
     fitting,
+    interrupts,
     litert,
     numerics,
-    runs,
+    resuming,
     starting_files,
 )
 
@@ -42,7 +46,8 @@ class Result:
 
     Attributes:
         folder: The run's folder.
-        metrics: The content of its metrics.json.
+        metrics: The content of its metrics.json; empty for a worker other than the chief, which
+            leaves no folder.
         report: The last shrinking, kernel by kernel.
         targets: The kernels, with the bases that they had at the end.
     """
@@ -54,7 +59,7 @@ class Result:
 
 
 def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
-    """Trains, compresses, evaluates and exports one network.
+    """Trains, compresses, evaluates and exports one network, or goes on where that was interrupted.
 
     Args:
         settings: What to do.
@@ -66,13 +71,14 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     Raises:
         UserError: If the settings do not fit the data, the network or the disk (nothing has
             been written then), or if the training diverges.
+        KeyboardInterrupt: If the user ends it; the message says how to go on.
     """
+    distribution.start(settings)
     with numerics.determinism(settings.numerics):
-        return _run(settings, dataset)
+        return _prepare_and_run(settings, dataset)
 
 
-def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
-    started = time.perf_counter()
+def _prepare_and_run(settings: Settings, dataset: data.Dataset | None) -> Result:
     if dataset is None:
         dataset = data.load(settings.data)
     starting_files.check(settings)
@@ -83,13 +89,36 @@ def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
         accuracy_drop.with_target(settings, first) if searched else settings, dataset, say=print
     )
 
-    folder = runs.create(settings)
+    with resuming.folder_of(settings) as folder, interrupts.at_once():
+        try:
+            return _run(settings, dataset, prepared, folder, first, least)
+        except KeyboardInterrupt:
+            if not distribution.worker(settings).is_chief:
+                raise
+            again = f"python train.py --resume={shlex.quote(str(folder))}"
+            raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
+
+
+def _run(
+    settings: Settings,
+    dataset: data.Dataset,
+    prepared: fitting.Prepared,
+    folder: Path,
+    first: int,
+    least: int,
+) -> Result:
+    """Everything that a run leaves in its folder, which may have some of it already."""
+    started = time.perf_counter()
+    searched = settings.compression.max_accuracy_drop is not None
     files.write_text(folder / "settings.json", _settings_json(settings, dataset, prepared.kernels))
     if searched:
         found = accuracy_drop.smallest(settings, dataset, folder, first, least)
     else:
         found = accuracy_drop.Found(fitting.fit(prepared, settings, dataset, folder))
     model, compression = found.trained.model, found.trained.compression
+    if not distribution.worker(settings).is_chief:
+        report = compression.report or shrink.measure(compression.targets)
+        return Result(folder, {}, report, compression.targets)
 
     coding_started = time.perf_counter()
     if settings.compression.threshold_rule == BYTES:
@@ -130,7 +159,7 @@ def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
         "seconds": {
             "train": found.trained.seconds,
             "compress": compression.seconds + coding_seconds,
-            "total": time.perf_counter() - started,
+            "total": found.trained.seconds_before + time.perf_counter() - started,
         },
         "epochs_run": found.trained.epochs,
         **found.trained.record,
@@ -139,6 +168,7 @@ def _run(settings: Settings, dataset: data.Dataset | None) -> Result:
     fitting.show(found.trained, settings, dataset, folder, metrics)
     # Last of all: a folder with metrics.json is complete.
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    checkpoint.remove(folder)
     report = compression.report or shrink.measure(compression.targets)
     return Result(folder, metrics, report, compression.targets)
 
@@ -200,7 +230,7 @@ def _settings_json(
 ) -> str:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     record = {
-        "settings": settings.flat(),
+        "settings": resuming.begun_by_itself(settings),
         **({"class_names": dataset.class_names} if dataset.class_names else {}),
         "bases": {target.path: _basis_record(target) for target in found},
         "versions": {"dwt_keras": __version__, "python": sys.version.split()[0], **versions},

@@ -14,6 +14,8 @@ from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings, sources, structure
 from dwt_keras.settings.budget import BYTES
 
+# The folder within a run's that it needs until it is complete.
+CHECKPOINT = "checkpoint"
 # Rules whose name says no more than what stands in the threshold's place.
 _NAMED = ("absolute", BYTES, structure.RULE)
 

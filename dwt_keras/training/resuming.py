@@ -1,0 +1,168 @@
+"""Which run is taken up again. Loads no TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dwt_keras import checks
+from dwt_keras.settings import Settings, resuming
+from dwt_keras.training import distribution, runs
+
+_SETTINGS, _METRICS, _LOCK = "settings.json", "metrics.json", "lock"
+# What is no part of a run's identity: how it was begun.
+_NAME = "resume"
+# What an export leaves that cannot be put where something stands already.
+_EXPORTED = ("serving", "serving_fast")
+
+
+def settings_of(values: Mapping[str, Any], given: Collection[str]) -> Settings:
+    """The settings of a command line, those of the run that it names where it names one.
+
+    Args:
+        values: All settings by name, defaults filled in.
+        given: The names of those that the user gave.
+
+    Raises:
+        ArgumentError: If the folder that is named is that of no run, or what was given is not as
+            in that run.
+    """
+    named = values.get(_NAME)
+    if named in (None, resuming.AUTO):
+        return Settings.from_flat(values)
+    recorded = _recorded(Path(str(named)))
+    before = Settings.from_flat(recorded)
+    mine = {name: values[name] for name in given}
+    settings = Settings.from_flat({**recorded, **mine, _NAME: named})
+    _refuse_differences(settings, before, mine)
+    return settings
+
+
+def is_complete(settings: Settings) -> bool:
+    """Whether the run that the settings name has all that it shall have."""
+    named = settings.resuming.resume
+    return named not in (None, resuming.AUTO) and (Path(str(named)) / _METRICS).exists()
+
+
+@contextlib.contextmanager
+def folder_of(settings: Settings) -> Iterator[Path]:
+    """The folder to work in, a new one or that of the run that is taken up.
+
+    Of several workers all but the chief get one that lasts as long as the context, with what the
+    chief takes up. As long as the context lasts, no other process can take up the same run.
+
+    Raises:
+        ArgumentError: If the folder that is named is no run's, or other settings' run's; if
+            save_dir cannot be written.
+        UserError: If the run is complete, or another process works on it.
+    """
+    if not distribution.worker(settings).is_chief:
+        with tempfile.TemporaryDirectory(prefix="dwt_keras.") as place:
+            found = _found_by_another(settings)
+            if found is not None and (found / runs.CHECKPOINT).exists():
+                shutil.copytree(found / runs.CHECKPOINT, Path(place) / runs.CHECKPOINT)
+            yield Path(place)
+        return
+    with contextlib.ExitStack() as stack:
+        named = settings.resuming.resume
+        if named in (None, resuming.AUTO):
+            found = _newest(settings, stack) if named else None
+        else:
+            found = Path(str(named))
+            _refuse_differences(settings, Settings.from_flat(_recorded(found)), settings.flat())
+            if is_complete(settings):
+                raise checks.UserError(f"{found} is complete: there is nothing to resume")
+            if not _claim(found, stack):
+                raise checks.UserError(f"{found} is being worked on by another process")
+        if found is None:
+            found = runs.create(settings)
+            _claim(found, stack)
+        else:
+            _tidy(found)
+        yield found
+
+
+def begun_by_itself(settings: Settings) -> dict[str, Any]:
+    """The settings by name as settings.json has them, from which a run can be repeated."""
+    return {**settings.flat(), _NAME: None}
+
+
+def _found_by_another(settings: Settings) -> Path | None:
+    """What the chief takes up, which it may have claimed already."""
+    named = settings.resuming.resume
+    if named == resuming.AUTO:
+        return next(_unfinished(settings), None)
+    return None if named is None else Path(named)
+
+
+def _newest(settings: Settings, stack: contextlib.ExitStack) -> Path | None:
+    """The newest unfinished run of the same settings that no other process works on."""
+    return next((folder for folder in _unfinished(settings) if _claim(folder, stack)), None)
+
+
+def _unfinished(settings: Settings) -> Iterator[Path]:
+    """Unfinished runs of the same settings, the newest first."""
+    wanted = begun_by_itself(settings)
+    for folder in sorted(runs.group_folder(settings).glob("[0-9]*"), reverse=True):
+        if (folder / _METRICS).exists():
+            continue
+        try:
+            found = begun_by_itself(Settings.from_flat(_recorded(folder)))
+        except checks.ArgumentError:  # Of another version, or begun just now.
+            continue
+        if found == wanted:
+            yield folder
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    """The settings of a run by name."""
+    try:
+        record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+        found: dict[str, Any] = dict(record["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise checks.ArgumentError(
+            _NAME,
+            f"must be the folder of a run, with a {_SETTINGS}, or {resuming.AUTO}; given "
+            f"{str(folder)!r}",
+        ) from None
+    return found
+
+
+def _refuse_differences(settings: Settings, before: Settings, compared: Collection[str]) -> None:
+    wanted, there = begun_by_itself(settings), begun_by_itself(before)
+    for name, value in wanted.items():
+        if name in compared and value != there[name]:
+            raise checks.ArgumentError(
+                name, f"must be {there[name]!r} as in the run that is resumed; given {value!r}"
+            )
+
+
+def _claim(folder: Path, stack: contextlib.ExitStack) -> bool:
+    """Keeps other processes off a run until the stack is closed, or this process ends."""
+    try:
+        fcntl: Any = importlib.import_module("fcntl")
+    except ImportError:  # Windows.
+        return True
+    place = folder / runs.CHECKPOINT
+    place.mkdir(exist_ok=True)
+    file = stack.enter_context((place / _LOCK).open("w"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what a kill left half done."""
+    for name in _EXPORTED:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for place in [folder, *folder.glob(f"**/{runs.CHECKPOINT}")]:
+        for left in place.glob(".*.*"):
+            shutil.rmtree(left, ignore_errors=True)

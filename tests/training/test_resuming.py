@@ -1,0 +1,189 @@
+"""Runs that are interrupted and taken up again end as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from dwt_keras import checks
+from dwt_keras.compression.callback import DWTCompression
+from dwt_keras.settings import DataSettings, Settings
+from dwt_keras.training import data, resuming, run
+from dwt_keras.training.checkpointing import Checkpoints
+
+# What dies closes no files.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+EPOCHS, STEPS = 4, 4
+
+
+class Killed(BaseException):
+    """Nothing in the program may handle it, as nothing handles a kill."""
+
+
+@pytest.fixture(scope="module")
+def dataset() -> data.Dataset:
+    found = data.load(DataSettings())
+    images, labels = found.train_images[:128], found.train_labels[:128]
+    return data.Dataset("digits", 10, images, labels, *(getattr(found, name) for name in _OTHERS))
+
+
+_OTHERS = ("validation_images", "validation_labels", "test_images", "test_labels")
+
+
+def settings(folder: Path, **values: Any) -> Settings:
+    return Settings.from_flat(
+        {
+            "hidden_units": (16,),
+            "epochs": EPOCHS,
+            "batch_size": 32,
+            "save_dir": str(folder),
+            **values,
+        }
+    )
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
+    """Lets the training die once so many batches are over."""
+    done = 0
+    original = DWTCompression.on_train_batch_end
+
+    def count(self: Any, batch: int, logs: Any = None) -> None:
+        nonlocal done
+        original(self, batch, logs)
+        done += 1
+        if done == batches:
+            raise Killed
+
+    monkeypatch.setattr(DWTCompression, "on_train_batch_end", count)
+
+
+def outcome(folder: Path) -> tuple[bytes, list[Any], list[str]]:
+    """What must not depend on an interruption: the file, the weights, the history."""
+    return (
+        (folder / "model.dwtz").read_bytes(),
+        keras.models.load_model(folder / "model.keras").get_weights(),
+        (folder / "history.csv").read_text().splitlines(),
+    )
+
+
+def assert_same(mine: tuple[Any, ...], other: tuple[Any, ...]) -> None:
+    for one, another in zip(mine[1], other[1], strict=True):
+        np.testing.assert_array_equal(one, another)
+    assert mine[0] == other[0]
+    assert mine[2] == other[2]
+
+
+CASES = {
+    "held": {"threshold_rule": "quantile", "threshold": 0.8, "wavelet": "sym2"},
+    "auto": {"wavelet": "auto", "threshold": 0.05, "choose_basis_epochs": "1,3"},
+    "frame": {"wavelet": "mexh", "threshold": 0.05},
+    "bytes rechosen": {"target_bytes": 900, "ramp_end_epoch": 3, "choose_basis_epochs": "1,2"},
+    "rows": {"keep_rows": 0.3},
+    "columns": {"keep_columns": 0.5},
+    "within epochs": {"threshold_rule": "quantile", "threshold": 0.8, "apply_every_batches": 3},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_interrupted_run_ends_as_if_it_had_not_been(
+    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    whole = run.run(settings(tmp_path / "whole", **CASES[case]), dataset)
+    wanted = outcome(whole.folder)
+    # In the first epoch, and in the third.
+    for batches in (3, 2 * STEPS + 1):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_after(patch, batches)
+            run.run(settings(tmp_path / "parts", resume="auto", **CASES[case]), dataset)
+    found = run.run(settings(tmp_path / "parts", resume="auto", **CASES[case]), dataset)
+    assert found.folder.name == "001"
+    assert_same(outcome(found.folder), wanted)
+    assert [target.basis for target in found.targets] == [t.basis for t in whole.targets]
+    assert found.report == whole.report
+    assert found.metrics["epochs_run"] == EPOCHS
+    assert not (found.folder / "checkpoint").exists()
+
+
+def test_trials_that_are_over_are_not_trained_again(
+    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop = {"structure": "rows", "max_accuracy_drop": 0.05, "epochs": 2, "save_best": True}
+    whole = run.run(settings(tmp_path / "whole", **drop), dataset)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, 3 * STEPS)  # The first trial is over.
+        run.run(settings(tmp_path / "parts", resume="auto", **drop), dataset)
+    parts = settings(tmp_path / "parts", resume="auto", **drop)
+    found = run.run(parts, dataset)
+    assert len(found.metrics["accuracy_drop"]["trials"]) > 1
+    assert found.metrics["accuracy_drop"] == whole.metrics["accuracy_drop"]
+    for name in ("model.dwtz", "model.keras"):
+        assert (found.folder / name).exists()
+    assert (found.folder / "model.dwtz").read_bytes() == (whole.folder / "model.dwtz").read_bytes()
+    assert not list(found.folder.rglob("checkpoint"))
+    assert (found.folder / "best.keras").exists() == (whole.folder / "best.keras").exists()
+    assert found.metrics.get("best") == whole.metrics.get("best")
+
+
+def test_the_best_epoch_is_kept_beside_the_last(tmp_path: Path, dataset: data.Dataset) -> None:
+    # The second epoch is the first at whose end half of the coefficients are zero.
+    given = {"threshold_rule": "quantile", "threshold": 0.5, "ramp_end_epoch": 2}
+    found = run.run(settings(tmp_path, save_best=True, **given), dataset)
+    rows = [row.split(",") for row in (found.folder / "history.csv").read_text().splitlines()]
+    accuracies = [float(row[rows[0].index("val_accuracy")]) for row in rows[1:]]
+    best = found.metrics["best"]
+    assert best["validation_accuracy"] == pytest.approx(max(accuracies[1:]))
+    assert best["epoch"] == 2 + accuracies[1:].index(max(accuracies[1:]))
+    model = keras.models.load_model(found.folder / "best.keras")
+    predicted = model.predict(dataset.validation_images, verbose=0).argmax(1)
+    accuracy = float(np.mean(predicted == dataset.validation_labels))
+    assert accuracy == pytest.approx(best["validation_accuracy"], abs=1e-6)
+    without = run.run(settings(tmp_path, **given), dataset)
+    assert not (without.folder / "best.keras").exists()
+    assert "best" not in without.metrics
+
+
+def test_the_stock_callbacks_of_keras_go_on(tmp_path: Path) -> None:
+    def stopping() -> keras.callbacks.EarlyStopping:
+        return keras.callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True)
+
+    first, second = stopping(), stopping()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    kept = Checkpoints(tmp_path, [first])
+    for each in (first, kept):
+        each.set_model(model)
+        each.on_train_begin()
+    for epoch, loss in enumerate((0.5, 0.7)):
+        first.on_epoch_end(epoch, {"val_loss": loss})
+        kept.on_epoch_end(epoch)
+    again = Checkpoints(tmp_path, [second])
+    for each in (second, again):
+        each.set_model(model)
+        each.on_train_begin()
+    assert again.epochs_done == 2
+    assert (second.wait, second.best, second.best_epoch) == (1, 0.5, 0)
+    np.testing.assert_array_equal(second.best_weights[0], first.best_weights[0])
+
+
+def test_no_two_processes_work_on_a_run(tmp_path: Path) -> None:
+    mine = settings(tmp_path)
+    with resuming.folder_of(mine) as folder:
+        (folder / "settings.json").write_text(json.dumps({"settings": mine.flat()}))
+        with (
+            pytest.raises(checks.UserError, match="is being worked on by another process"),
+            resuming.folder_of(settings(tmp_path, resume=str(folder))),
+        ):
+            pass
+        with resuming.folder_of(settings(tmp_path, resume="auto")) as other:
+            assert other.name == "002"
+    with resuming.folder_of(settings(tmp_path, resume=str(folder))) as again:
+        assert again == folder
+    with resuming.folder_of(settings(tmp_path, resume="auto", seed=1)) as new:
+        assert new.name == "003"
