@@ -17,7 +17,7 @@ from typing import Any
 
 from dwt_keras.compression import byte_target, packing
 from dwt_keras.settings import Settings
-from dwt_keras.training import best_epoch, control, data, fitting, transfer
+from dwt_keras.training import best_epoch, control, data, fitting, scoring, transfer
 
 # The first size, as a share of the weights in float32, and of the rows or columns; the least of
 # those.
@@ -120,7 +120,7 @@ def smallest(
         if wanted.compression.target_bytes is not None:
             # What counts is the network that its file holds.
             packing.assign(found.model, packing.pack(found.model, found.compression.targets))
-        accuracy = fitting.validation_accuracy(found.model, dataset)
+        accuracy = scoring.validation_accuracy(found.model, dataset)
         said = "within" if accuracy >= goal else "below"
         print(f"{name} {value:g}: validation accuracy {accuracy:.4f}, {said} {goal:.4f}")
         tried = Trial(size, accuracy)

@@ -14,7 +14,7 @@ from typing import Any
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.settings import Settings
-from dwt_keras.training import checkpoint, data, export, fitting, runs, transfer
+from dwt_keras.training import checkpoint, data, export, fitting, runs, scoring, transfer
 
 # The groups of settings that it depends on, and what in them it does not.
 _GROUPS = (
@@ -61,8 +61,8 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     folder.mkdir(parents=True, exist_ok=True)
     fitting.fit_control(model, settings, dataset, folder)
     export.save_keras(model, folder / "model.keras")
-    accuracy = fitting.validation_accuracy(model, dataset)
-    test_accuracy = float(fitting.test_scores(model, dataset)["accuracy"])
+    accuracy = scoring.validation_accuracy(model, dataset)
+    test_accuracy = float(scoring.test_scores(model, dataset)["accuracy"])
     found = {
         "validation_accuracy": accuracy,
         "test_accuracy": test_accuracy,

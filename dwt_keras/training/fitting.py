@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from dwt_keras.compression import byte_target, rows, schedule, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
 from dwt_keras.training import (
-    augmentation,
     best_epoch,
-    checkpointing,
     data,
     distribution,
     early_stopping,
+    epochs,
     learning_rate,
-    loop,
     numerics,
     optimizers,
-    penalties,
     requirements,
-    soft_labels,
     transfer,
 )
 
-HISTORY = "history.csv"
-
-_EVALUATION_BATCH = 1000
 # How many inputs tell the compression how much the inputs of layers vary.
 _SAMPLES = 1000
 
@@ -165,10 +156,10 @@ def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: P
                 apart = prepare(settings, dataset)
             distribution.synchronise(apart.model)
             callbacks = _callbacks(apart.compression, settings, samples, folder)
-            fit_plainly(apart.model, settings, dataset, callbacks.all, folder)
+            epochs.fit_plainly(apart.model, settings, dataset, callbacks.all, folder)
     model, compression = prepared.model, prepared.compression
     callbacks = _callbacks(compression, settings, samples, folder)
-    done = fit_plainly(model, settings, dataset, callbacks.all, folder)
+    done = epochs.fit_plainly(model, settings, dataset, callbacks.all, folder)
     return Trained(
         model,
         compression,
@@ -199,8 +190,8 @@ def fit_control(
             with strategy.scope():
                 apart = build(settings, dataset)
             distribution.synchronise(apart)
-            fit_plainly(apart, settings, dataset, callbacks(), folder)
-    fit_plainly(model, settings, dataset, callbacks(), folder)
+            epochs.fit_plainly(apart, settings, dataset, callbacks(), folder)
+    epochs.fit_plainly(model, settings, dataset, callbacks(), folder)
 
 
 def _callbacks(
@@ -220,7 +211,7 @@ def _callbacks(
         compression,
         *learning_rate.callbacks(settings, samples, first),
         *best,
-        keras.callbacks.CSVLogger(folder / HISTORY, append=True),
+        keras.callbacks.CSVLogger(folder / epochs.HISTORY, append=True),
         *tensorboard.callbacks(
             folder / "tensorboard",
             compression,
@@ -250,123 +241,3 @@ def show(
     from dwt_keras.views import after_run
 
     after_run.write(trained, settings, dataset, folder, metrics)
-
-
-def fit_plainly(
-    model: keras.Model,
-    settings: Settings,
-    dataset: data.Dataset,
-    callbacks: list[Any],
-    folder: Path,
-) -> checkpointing.Checkpoints:
-    """Trains to the end; returns what knows how long it took.
-
-    Args:
-        model: The network, compiled.
-        settings: Of the run.
-        dataset: The data.
-        callbacks: Keras' callbacks.
-        folder: Gets checkpoints; a training that was interrupted there goes on.
-    """
-    checkpoints = checkpointing.Checkpoints(folder, callbacks)
-    checkpointing.cut_history(folder / HISTORY, checkpoints.epochs_done)
-    # A training that goes on has its head behind it.
-    if settings.transfer.head_epochs and not checkpoints.epochs_done:
-        print(f"the head alone, for {settings.transfer.head_epochs} epochs")
-        with transfer.head_alone(model, settings) as of_head:
-            _compile(model, of_head, dataset)
-            alone = checkpointing.Checkpoints(folder, [], writes=False)
-            _fit(model, of_head, dataset, [], alone)
-        _compile(model, settings, dataset)
-    _fit(model, settings, dataset, callbacks, checkpoints)
-    learning_rate.end(model, settings.optimization)
-    numerics.compute_in_float32(model, settings.numerics)
-    # TensorFlow's own kernels from here on, so that what is evaluated, predicted and served
-    # agrees to the bit: XLA's differ in the last place.
-    model.jit_compile = False
-    model.make_test_function(force=True)
-    return checkpoints
-
-
-def _compile(model: keras.Model, settings: Settings, dataset: data.Dataset) -> None:
-    with model.distribute_strategy.scope():
-        optimizers.compile_model(model, settings, len(dataset.train))
-
-
-def _fit(
-    model: keras.Model,
-    settings: Settings,
-    dataset: data.Dataset,
-    callbacks: list[Any],
-    checkpoints: checkpointing.Checkpoints,
-) -> None:
-    """Trains for the epochs that are left, as a network is compiled."""
-    training = settings.training
-    replicas = model.distribute_strategy.num_replicas_in_sync
-    steps = distribution.steps(len(dataset.train), training.batch_size, replicas)
-    is_soft = soft_labels.are_needed(settings)
-
-    def batches(epoch: int) -> Any:
-        seed = epoch_seed(training.seed, epoch)
-        found = dataset.train.batches(training.batch_size, shuffle_seed=seed).take(steps)
-        if is_soft:
-            smoothing = settings.regularization.label_smoothing
-            found = soft_labels.smoothed(found, dataset.classes, smoothing)
-        return augmentation.varied(found, settings.augmentation, seed)
-
-    watched = validation(dataset, replicas)
-    if is_soft:
-        watched = soft_labels.smoothed(watched, dataset.classes)
-        soft_labels.compile_for_training(model)
-    with (
-        penalties.added(model, settings.regularization),
-        dataset.train.reading(),
-        dataset.validation.reading(),
-    ):
-        loop.train(
-            model,
-            batches,
-            watched,
-            callbacks,
-            checkpoints,
-            steps=steps,
-            epochs=training.epochs,
-            verbose=_verbosity(settings),
-        )
-    if is_soft:
-        soft_labels.compile_for_use(model)
-
-
-def _verbosity(settings: Settings) -> int:
-    """What Keras shows: a bar on a terminal, else a line an epoch; of several workers one does."""
-    if not distribution.worker(settings).is_chief:
-        return 0
-    return 1 if sys.stdout.isatty() else 2
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """The seed of what is random in one epoch's data, from that of the run."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-
-
-def validation(dataset: data.Dataset, replicas: int = 1) -> Any:
-    """The validation part in batches that can be divided among so many replicas."""
-    batch_size = distribution.even_batch(len(dataset.validation), _EVALUATION_BATCH, replicas)
-    return dataset.validation.batches(batch_size, shuffle_seed=None)
-
-
-def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:
-    """Accuracy on the validation part, 0 to 1."""
-    return _scores(model, dataset.validation)["accuracy"]
-
-
-def test_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:
-    """Loss and accuracy on the test part."""
-    return _scores(model, dataset.test)
-
-
-def _scores(model: keras.Model, part: data.Part) -> dict[str, float]:
-    batches = part.batches(_EVALUATION_BATCH, shuffle_seed=None)
-    with part.reading():
-        scores: dict[str, float] = model.evaluate(batches, verbose=0, return_dict=True)
-    return {name: float(score) for name, score in scores.items()}

@@ -34,6 +34,7 @@ from dwt_keras.training import (
     litert,
     numerics,
     resuming,
+    scoring,
     starting_files,
 )
 
@@ -128,17 +129,17 @@ def _run(
             model,
             folder / "model.dwtz",
             compression.targets,
-            lambda: fitting.validation_accuracy(model, dataset),
+            lambda: scoring.validation_accuracy(model, dataset),
             settings.coding.coding_accuracy_drop,
         )
     coding_seconds = time.perf_counter() - coding_started
     # From here on the model has the weights that the compact file decodes to.
-    scores = fitting.test_scores(model, dataset)
+    scores = scoring.test_scores(model, dataset)
     export.save_keras(model, folder / "model.keras")
     fastest, sizes = _export(model, compression, settings, folder)
     lite = _litert(fastest, dataset, folder) if settings.export.export == LITERT else {}
     if searched:
-        accuracy_drop.judge(found.record, fitting.validation_accuracy(model, dataset), settings)
+        accuracy_drop.judge(found.record, scoring.validation_accuracy(model, dataset), settings)
 
     files.write_text(
         folder / "settings.json", _settings_json(settings, dataset, compression.targets)

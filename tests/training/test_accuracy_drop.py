@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dwt_keras.settings import Settings
-from dwt_keras.training import accuracy_drop, control, data, fitting
+from dwt_keras.training import accuracy_drop, control, data, epochs
 from dwt_keras.training.accuracy_drop import Trial
 
 
@@ -82,10 +82,8 @@ def test_a_control_is_trained_once(settings, monkeypatch):
     assert (first.folder / "model.keras").is_file()
     assert 0 < first.validation_accuracy < 1
     trained = []
-    original = fitting.fit_plainly
-    monkeypatch.setattr(
-        fitting, "fit_plainly", lambda *given: trained.append(1) or original(*given)
-    )
+    original = epochs.fit_plainly
+    monkeypatch.setattr(epochs, "fit_plainly", lambda *given: trained.append(1) or original(*given))
     assert control.dense(settings, dataset) == first
     assert not trained
     other = Settings.from_flat({**settings.flat(), "seed": 1})

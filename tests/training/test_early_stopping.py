@@ -13,7 +13,7 @@ import pytest
 
 from dwt_keras.compression import schedule
 from dwt_keras.settings import Settings
-from dwt_keras.training import control, data, early_stopping, fitting, parts, run
+from dwt_keras.training import control, data, early_stopping, epochs, fitting, parts, run, scoring
 
 # A step size at which the validation loss jumps about.
 COMMON = {"hidden_units": (16,), "learning_rate": 0.03, "epochs": 12}
@@ -56,7 +56,7 @@ def test_the_best_shrunk_weights_come_back(
     else:
         assert len(found) == 12
     # What remains is what was validated: no shrinking has changed it after that.
-    scores = trained.model.evaluate(fitting.validation(digits), verbose=0, return_dict=True)
+    scores = trained.model.evaluate(scoring.validation(digits), verbose=0, return_dict=True)
     assert scores[metric.removeprefix("val_")] == pytest.approx(sign * found[best], rel=1e-4)
     zeros = float(history(tmp_path)[best]["zero_fraction"])
     assert trained.compression.report is not None
@@ -110,19 +110,19 @@ def test_the_dense_control_is_trained_to_the_end_and_keeps_its_best(
     values = {**COMMON, "epochs": 6, "max_accuracy_drop": 0.1, "save_dir": str(tmp_path)}
     values |= {"learning_rate_schedule": "constant"}
     kept: list[Any] = []
-    original = fitting.fit_plainly
+    original = epochs.fit_plainly
 
-    def spy(model: Any, settings: Any, dataset: Any, callbacks: list[Any]) -> Any:
-        seconds, epochs = original(model, settings, dataset, callbacks)
-        kept.append((epochs, [each.best for each in callbacks]))
-        return seconds, epochs
+    def spy(model: Any, told: Any, dataset: Any, callbacks: list[Any], folder: Path) -> Any:
+        done = original(model, told, dataset, callbacks, folder)
+        kept.append((done.epochs_done, [each.best for each in callbacks]))
+        return done
 
-    monkeypatch.setattr(fitting, "fit_plainly", spy)
+    monkeypatch.setattr(epochs, "fit_plainly", spy)
     last = control.dense(Settings.from_flat(values), digits)
     stopping = {"early_stopping_patience_epochs": 1, "early_stopping_metric": "val_accuracy"}
     best = control.dense(Settings.from_flat({**values, **stopping}), digits)
     assert best.folder != last.folder
-    assert [epochs for epochs, _ in kept] == [6, 6]
+    assert [count for count, _ in kept] == [6, 6]
     assert kept[0][1] == []
     assert best.validation_accuracy == pytest.approx(kept[1][1][0])
     assert best.validation_accuracy >= last.validation_accuracy
@@ -133,14 +133,27 @@ def test_it_stands_before_the_compression_which_then_keeps_the_size(
 ) -> None:
     order: list[str] = []
 
-    def spy(model: Any, settings: Any, dataset: Any, callbacks: list[Any]) -> Any:
-        order.extend(type(each).__name__ for each in callbacks)
-        return 0.0, 0
+    original = epochs.fit_plainly
 
-    monkeypatch.setattr(fitting, "fit_plainly", spy)
+    def spy(model: Any, told: Any, dataset: Any, callbacks: list[Any], folder: Path) -> Any:
+        order.extend(type(each).__name__ for each in callbacks)
+        return original(model, told, dataset, callbacks, folder)
+
+    monkeypatch.setattr(epochs, "fit_plainly", spy)
     settings = Settings.from_flat(
-        {**COMMON, "early_stopping_patience_epochs": 1, "learning_rate_schedule": "plateau"}
+        {
+            **COMMON,
+            "epochs": 1,
+            "early_stopping_patience_epochs": 1,
+            "learning_rate_schedule": "plateau",
+        }
     )
     fitting.fit(fitting.prepare(settings, digits), settings, digits, tmp_path)
     # Loggers last, so that they see what the others say.
-    assert order[:4] == ["EarlyStopping", "DWTCompression", "Plateau", "CSVLogger"]
+    assert order[:5] == [
+        "EarlyStopping",
+        "BeforeShrinking",
+        "DWTCompression",
+        "Plateau",
+        "CSVLogger",
+    ]

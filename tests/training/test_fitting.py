@@ -14,7 +14,7 @@ from tensorflow.python.framework import config
 
 from dwt_keras.compression import shrink
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, fitting, parts, run
+from dwt_keras.training import data, fitting, parts, run, scoring
 
 COMMON = {"hidden_units": (16,), "epochs": 3, "learning_rate": 0.01}
 QUANTILE = {"threshold_rule": "quantile", "threshold": 0.8}
@@ -48,7 +48,7 @@ def test_zeros_are_held_whatever_trains(
 ) -> None:
     trained = fitted(tmp_path, digits, **QUANTILE, **values)
     assert shrink.measure(trained.compression.targets).zero_fraction == pytest.approx(0.8, abs=1e-3)
-    scores = fitting.test_scores(trained.model, digits)
+    scores = scoring.test_scores(trained.model, digits)
     assert scores["accuracy"] > 0.4
     assert np.isfinite(scores["loss"])
 

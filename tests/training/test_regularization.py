@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from dwt_keras import checks
 from dwt_keras.settings import DataSettings, Settings
 from dwt_keras.settings.regularization import RegularizationSettings
-from dwt_keras.training import control, data, fitting, parts, penalties
+from dwt_keras.training import control, data, epochs, fitting, parts, penalties, scoring
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def trained(digits, **values):
     settings = Settings.from_flat({"hidden_units": "16", "epochs": 2, **values})
     model = fitting.build(settings, digits)
     recorder = keras.callbacks.History()
-    fitting.fit_plainly(model, settings, digits, [recorder])
+    with tempfile.TemporaryDirectory() as folder:
+        epochs.fit_plainly(model, settings, digits, [recorder], Path(folder))
     return model, recorder.history
 
 
@@ -57,7 +60,7 @@ def test_each_changes_what_is_learnt_and_the_loss_is_plain_in_the_end(digits, pl
     assert model.loss == "sparse_categorical_crossentropy"
     predicted = model.predict(digits.test.samples(), verbose=0, batch_size=1000)
     own = predicted[np.arange(len(predicted)), digits.test.labels]
-    scores = fitting.test_scores(model, digits)
+    scores = scoring.test_scores(model, digits)
     assert scores["loss"] == pytest.approx(-np.log(own).mean(), rel=1e-4)
     assert scores["accuracy"] == pytest.approx((predicted.argmax(1) == digits.test.labels).mean())
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
@@ -100,9 +103,7 @@ def test_what_the_data_do_not_allow_is_refused_before_training(digits):
 
 def test_the_control_is_trained_alike(digits, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        fitting, "fit_plainly", lambda model, settings, *_: seen.append(settings) or (0.0, 1)
-    )
+    monkeypatch.setattr(epochs, "fit_plainly", lambda model, settings, *_: seen.append(settings))
 
     def folder(**values):
         settings = Settings.from_flat({"hidden_units": "4", "save_dir": str(tmp_path), **values})

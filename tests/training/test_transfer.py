@@ -12,7 +12,7 @@ from keras import layers
 
 from dwt_keras import checks, save_compressed
 from dwt_keras.settings import Settings
-from dwt_keras.training import control, data, fitting, starting_files, transfer
+from dwt_keras.training import control, data, epochs, fitting, scoring, starting_files, transfer
 from dwt_keras.training.parts import ArrayPart
 
 MODULE = """
@@ -232,7 +232,8 @@ def test_the_head_learns_first_and_without_compression(
     told = settings(model=net, init=str(tmp_path / "a.keras"), head_epochs=3)
     model = fitting.build(told, dataset)
     with transfer.head_alone(model, told) as head:
-        assert (head.epochs, head.learning_rate_schedule) == (3, "constant")
+        assert head.training.epochs == 3
+        assert head.optimization.learning_rate_schedule == "constant"
         assert learning(model) == {"classes"}
     assert len(model.trainable_variables) == 8
 
@@ -246,18 +247,20 @@ def test_the_head_learns_first_and_without_compression(
             )
             seen.append((same and moved, self.params["epochs"]))
 
-    fitting.fit_plainly(model, told, dataset, [Watch()])
+    epochs.fit_plainly(model, told, dataset, [Watch()], tmp_path)
     # The other layers begin where they were, the head does not.
     assert seen == [(True, 2)]
     assert not np.array_equal(model.get_layer("low").kernel, source.get_layer("low").kernel)
 
 
-def test_the_heads_learning_rate_is_its_own(dataset: data.Dataset, net: str) -> None:
+def test_the_heads_learning_rate_is_its_own(
+    dataset: data.Dataset, net: str, tmp_path: Path
+) -> None:
     told = settings(model=net, head_epochs=1, head_learning_rate=0.07, learning_rate=0.002)
     model = fitting.build(told, dataset)
     with transfer.head_alone(model, told) as head:
-        assert head.learning_rate == 0.07
-    fitting.fit_plainly(model, told, dataset, [])
+        assert head.optimization.learning_rate == 0.07
+    epochs.fit_plainly(model, told, dataset, [], tmp_path)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.002)
 
 
@@ -271,12 +274,12 @@ def test_layers_that_found_no_weights_belong_to_the_head(
         assert learning(model) == {"dense_2", "classes"}
 
 
-def test_same_seed_same_weights(dataset: data.Dataset, net: str) -> None:
+def test_same_seed_same_weights(dataset: data.Dataset, net: str, tmp_path: Path) -> None:
     told = settings(model=net, head_epochs=1, normalize="standard")
     weights = []
-    for _ in range(2):
+    for name in ("one", "other"):
         model = fitting.build(told, dataset)
-        fitting.fit_plainly(model, told, dataset, [])
+        epochs.fit_plainly(model, told, dataset, [], tmp_path / name)
         weights.append(model.get_weights())
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -285,9 +288,9 @@ def test_same_seed_same_weights(dataset: data.Dataset, net: str) -> None:
 def test_each_start_has_a_control_of_its_own(
     tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "fit_plainly", lambda *_: (0.0, 1))
-    monkeypatch.setattr(fitting, "validation_accuracy", lambda *_: 0.5)
-    monkeypatch.setattr(fitting, "test_scores", lambda *_: {"accuracy": 0.5})
+    monkeypatch.setattr(epochs, "fit_plainly", lambda *_: None)
+    monkeypatch.setattr(scoring, "validation_accuracy", lambda *_: 0.5)
+    monkeypatch.setattr(scoring, "test_scores", lambda *_: {"accuracy": 0.5})
     path = tmp_path / "a.keras"
     told = {"hidden_units": (4, 4), "epochs": 1, "save_dir": str(tmp_path / "runs")}
     folders = []

@@ -1,0 +1,34 @@
+"""What a network scores on the parts that it does not learn from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from dwt_keras.training import data, distribution
+
+_EVALUATION_BATCH = 1000
+
+
+def validation(dataset: data.Dataset, replicas: int = 1) -> Any:
+    """The validation part in batches that can be divided among so many replicas."""
+    batch_size = distribution.even_batch(len(dataset.validation), _EVALUATION_BATCH, replicas)
+    return dataset.validation.batches(batch_size, shuffle_seed=None)
+
+
+def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:
+    """Accuracy on the validation part, 0 to 1."""
+    return _scores(model, dataset.validation)["accuracy"]
+
+
+def test_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:
+    """Loss and accuracy on the test part."""
+    return _scores(model, dataset.test)
+
+
+def _scores(model: keras.Model, part: data.Part) -> dict[str, float]:
+    batches = part.batches(_EVALUATION_BATCH, shuffle_seed=None)
+    with part.reading():
+        scores: dict[str, float] = model.evaluate(batches, verbose=0, return_dict=True)
+    return {name: float(score) for name, score in scores.items()}
