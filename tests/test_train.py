@@ -228,7 +228,10 @@ MISTAKES = [
     ("--batch_size=0", "--batch_size must be a whole number, 1 or more; given 0"),
     ("--dataset=nope", "--dataset must be one of digits"),
     ("--data_dir=/nowhere --dataset=mnist", "--data_dir must be a folder that can be read"),
-    ("--model=nope", "--model must be one of mlp, cnn, FILE.keras, applications:NAME, package"),
+    (
+        "--model=nope",
+        "--model must be one of mlp, cnn, resnet20, conv1d, mixer, vit_tiny, FILE.keras",
+    ),
     ("--model=none.keras", "--model must be a file; there is none at 'none.keras'"),
     ("--model=nowhere.nets:net", "--model must be package.module:function; there is no module"),
     ("--model=applications:VGG17", "--model applications: must be one of ConvNeXtBase"),

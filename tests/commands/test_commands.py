@@ -281,7 +281,11 @@ def test_a_damaged_run_is_named_and_left_out(capsys, runs) -> None:
 
 
 MISTAKES = [
-    ("", "command must be one of compress, expand, inspect, evaluate, benchmark, runs; given ''"),
+    (
+        "",
+        "command must be one of compress, expand, inspect, evaluate, benchmark, runs, report, "
+        "saliency; given ''",
+    ),
     ("compres", "given 'compres' (did you mean compress?)"),
     ("compress {k}", "takes IN.keras and OUT.dwtz; given {k}"),
     ("compress no.keras a.dwtz", "no.keras: must be a .keras file; there is no file of that name"),

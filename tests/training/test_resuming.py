@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from dwt_keras import checks
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import DataSettings, Settings
-from dwt_keras.training import data, resuming, run
+from dwt_keras.training import data, parts, resuming, run
 from dwt_keras.training.checkpointing import Checkpoints
 
 # What dies closes no files.
@@ -29,11 +30,8 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def dataset() -> data.Dataset:
     found = data.load(DataSettings())
-    images, labels = found.train_images[:128], found.train_labels[:128]
-    return data.Dataset("digits", 10, images, labels, *(getattr(found, name) for name in _OTHERS))
-
-
-_OTHERS = ("validation_images", "validation_labels", "test_images", "test_labels")
+    train = parts.ArrayPart(found.train.samples(128), found.train.labels[:128])
+    return dataclasses.replace(found, train=train)
 
 
 def settings(folder: Path, **values: Any) -> Settings:
@@ -140,8 +138,8 @@ def test_the_best_epoch_is_kept_beside_the_last(tmp_path: Path, dataset: data.Da
     assert best["validation_accuracy"] == pytest.approx(max(accuracies[1:]))
     assert best["epoch"] == 2 + accuracies[1:].index(max(accuracies[1:]))
     model = keras.models.load_model(found.folder / "best.keras")
-    predicted = model.predict(dataset.validation_images, verbose=0).argmax(1)
-    accuracy = float(np.mean(predicted == dataset.validation_labels))
+    predicted = model.predict(dataset.validation.samples(), verbose=0).argmax(1)
+    accuracy = float(np.mean(predicted == dataset.validation.labels))
     assert accuracy == pytest.approx(best["validation_accuracy"], abs=1e-6)
     without = run.run(settings(tmp_path, **given), dataset)
     assert not (without.folder / "best.keras").exists()
