@@ -68,7 +68,8 @@ class OptimizationSettings:
         None,
         "The optimizer's step size, the largest where a schedule changes it (default: 0.001, for "
         "sgd 0.01, for lion 0.0001; with the cosine schedule adam, adamw and nadam get more where "
-        "there are fewer than 12,000 gradient updates, up to five times as much).",
+        "there are fewer than 12,000 gradient updates, and where rows or columns go, up to five "
+        "times as much).",
     )
     learning_rate_schedule: str | None = setting(
         None,

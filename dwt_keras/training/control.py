@@ -13,7 +13,7 @@ from typing import Any
 
 from dwt_keras import files
 from dwt_keras._version import __version__
-from dwt_keras.settings import Settings
+from dwt_keras.settings import CompressionSettings, Settings
 from dwt_keras.training import checkpoint, data, export, fitting, runs, scoring, transfer
 
 # The groups of settings that it depends on, and what in them it does not.
@@ -52,6 +52,8 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
         settings: The run's; what they say of compression does not matter.
         dataset: The data.
     """
+    # Of compression depends how large the first step is where none is given.
+    settings = dataclasses.replace(settings, compression=CompressionSettings())
     depends_on, folder = _place(settings, dataset)
     known = find(settings, dataset)
     if known is not None:

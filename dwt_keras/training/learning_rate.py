@@ -22,6 +22,8 @@ from dwt_keras.settings.optimization import OptimizationSettings
 # is raised at most where they are fewer; the optimizers whose updates are like Adam's.
 _STEPS_AT_RATE, _LARGEST_FACTOR = 12_000, 5
 _LIKE_ADAM = ("adam", "adamw", "nadam")
+# By how much more where whole rows or columns go, and what is left learns anew what they did.
+_STRUCTURED_FACTOR = 5 / 3
 
 _STEP_SHARE = 1 / 3
 _CYCLE_EPOCHS = 4.0
@@ -145,7 +147,7 @@ def schedule(settings: Settings, samples: int) -> Any:
     an_epoch = math.ceil(samples / settings.training.batch_size)
     warmup_steps = _warmup_steps(settings, samples)
     steps = max(epochs * an_epoch - warmup_steps, 1)
-    rate = _largest(optimization, epochs * an_epoch)
+    rate = _largest(settings, epochs * an_epoch)
     lowest = optimization.lowest_learning_rate
     if lowest is None:
         lowest = rate * _LOWEST_SHARES.get(kind, 0.0)
@@ -215,18 +217,22 @@ def end(model: keras.Model, settings: OptimizationSettings) -> None:
         model.optimizer.learning_rate = _standing(last)
 
 
-def _largest(settings: OptimizationSettings, steps: int) -> float:
+def _largest(settings: Settings, steps: int) -> float:
     """The largest step size of a training of so many updates.
 
     Where the schedule takes Adam's to zero, what is best in training for bytes grows as the updates
     get fewer: coefficients have as far to go (docs/benchmarks.md).
     """
-    if settings.learning_rate is not None:
-        return settings.learning_rate
-    rate = names.DEFAULT_LEARNING_RATES[settings.optimizer]
-    if settings.learning_rate_schedule != names.COSINE or settings.optimizer not in _LIKE_ADAM:
+    given = settings.optimization
+    if given.learning_rate is not None:
+        return given.learning_rate
+    rate = names.DEFAULT_LEARNING_RATES[given.optimizer]
+    if given.learning_rate_schedule != names.COSINE or given.optimizer not in _LIKE_ADAM:
         return rate
-    return min(max(rate, rate * (_STEPS_AT_RATE / steps) ** (2 / 3)), _LARGEST_FACTOR * rate)
+    factor = max((_STEPS_AT_RATE / steps) ** (2 / 3), 1.0)
+    if settings.compression.is_structured:
+        factor *= _STRUCTURED_FACTOR
+    return rate * min(factor, _LARGEST_FACTOR)
 
 
 def _decay_factor(settings: OptimizationSettings) -> float:
