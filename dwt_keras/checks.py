@@ -7,6 +7,9 @@ import difflib
 import math
 from collections.abc import Iterable
 
+# Letters of what an exception says that are quoted.
+_LONGEST = 200
+
 
 class UserError(ValueError):
     """A mistake in what the caller gave; the message is one line meant for a person."""
@@ -115,3 +118,9 @@ def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(value), names, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     raise ArgumentError(argument, f"must be one of {', '.join(names)}; given {value!r}{hint}")
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, in one line; Keras' own go on for screens."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

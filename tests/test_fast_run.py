@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,15 @@ from dwt_keras.__main__ import main
 ROOT = Path(__file__).parents[1]
 
 
-def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def metrics_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "metrics.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(train_py: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on a quarter of the rows, with LiteRT files."""
     save_dir = tmp_path_factory.mktemp("runs")
-    done = call("--keep_rows=0.25", "--epochs=6", "--export=litert", f"--save_dir={save_dir}")
+    done = train_py("--keep_rows=0.25", "--epochs=6", "--export=litert", f"--save_dir={save_dir}")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     found = save_dir / "digits-mlp/auto-levelauto-rows0.25-batch32-epochs6/001"
@@ -128,8 +116,8 @@ def test_a_folder_without_networks_is_told(
     assert "has no network of a run of train.py in it" in capsys.readouterr().err
 
 
-def test_the_fewest_rows_within_a_loss_are_searched(tmp_path: Path) -> None:
-    done = call(
+def test_the_fewest_rows_within_a_loss_are_searched(train_py: Any, tmp_path: Path) -> None:
+    done = train_py(
         "--structure=rows", "--max_accuracy_drop=0.05", "--epochs=2", f"--save_dir={tmp_path}"
     )
     assert done.returncode == 0, done.stderr
@@ -143,8 +131,8 @@ def test_the_fewest_rows_within_a_loss_are_searched(tmp_path: Path) -> None:
     assert len(list((folder / "trials").glob("*/history.csv"))) == len(shares)
 
 
-def test_where_all_rows_are_kept_there_is_nothing_faster(tmp_path: Path) -> None:
-    done = call("--keep_rows=1.0", "--epochs=1", f"--save_dir={tmp_path}")
+def test_where_all_rows_are_kept_there_is_nothing_faster(train_py: Any, tmp_path: Path) -> None:
+    done = train_py("--keep_rows=1.0", "--epochs=1", f"--save_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert "no serving_fast: model 'mlp' has no empty rows to fold" in done.stdout
     (folder,) = (tmp_path / "digits-mlp").glob("*/001")
@@ -170,8 +158,10 @@ def test_where_all_rows_are_kept_there_is_nothing_faster(tmp_path: Path) -> None
         ("--export=tflite", "--export must be one of savedmodel, litert; given 'tflite'"),
     ],
 )
-def test_mistakes_cost_one_line(arguments: str, message: str, tmp_path: Path) -> None:
-    done = call(*arguments.split(), f"--save_dir={tmp_path}")
+def test_mistakes_cost_one_line(
+    train_py: Any, arguments: str, message: str, tmp_path: Path
+) -> None:
+    done = train_py(*arguments.split(), f"--save_dir={tmp_path}")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert message in line

@@ -270,7 +270,6 @@ OTHER = {
     "color_mode": "rgb",
     "normalize": "standard",
     "model": "cnn",
-    "hidden_units": (64, 32),
     "batch_size": 16,
     "epochs": 20,
     "learning_rate": 0.01,
@@ -725,6 +724,8 @@ def test_an_application_is_one_of_keras():
     [
         ({"input_kind": "tabular"}, "input_kind goes with an .npz file or a function"),
         ({"image_size": "8x8"}, "image_size goes with a folder or tfds:NAME"),
+        ({"test_fraction": 0.3}, "test_fraction goes with a folder or tfds:NAME"),
+        ({"hidden_units": "8", "model": "cnn"}, "hidden_units goes with model=mlp"),
         ({"color_mode": "rgb", "dataset": "tfds:x"}, "color_mode goes with a folder"),
         ({"dataset": "a.npz", "data_dir": "b"}, "data_dir must not be given beside dataset=a.npz"),
         ({"weights": "none"}, "weights goes with model=applications:NAME"),
@@ -778,6 +779,7 @@ def test_flat_gives_every_value_back():
     others["structure"] = "coefficients"
     # Which go with other datasets and networks.
     others |= {"data_dir": None, "input_kind": "auto", "weights": None}
+    others["hidden_units"] = (128,)
     assert Settings.from_flat(OTHER).flat() == {**OTHER, **others}
     assert list(Settings().flat()) == list(settings.flat_fields())
 

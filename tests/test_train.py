@@ -17,22 +17,12 @@ import pywt
 ROOT = Path(__file__).parents[1]
 
 
-def call(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
-def main_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def main_run(train_py: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The main job; its folder and what it printed."""
     save_dir = tmp_path_factory.mktemp("runs")
     started = time.monotonic()
-    done = call("--wavelet=sym2", "--threshold=0.05", f"--save_dir={save_dir}")
+    done = train_py("--wavelet=sym2", "--threshold=0.05", f"--save_dir={save_dir}")
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 120
     assert done.stderr == ""
@@ -174,12 +164,14 @@ def test_tensorboard_gets_scalars_histograms_and_the_graph(main_run: tuple[Path,
     assert layers["classes/kernel/weights"] == "histograms"
 
 
-def test_same_seed_gives_the_same_weights_and_numbers_count_up(tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_weights_and_numbers_count_up(
+    train_py: Any, tmp_path: Path
+) -> None:
     import keras
 
     flags = ("--epochs=2", "--threshold_rule=quantile", "--threshold=0.8", "--level=2")
     for seed in (1, 1, 2):
-        assert call(*flags, f"--seed={seed}", f"--save_dir={tmp_path}").returncode == 0
+        assert train_py(*flags, f"--seed={seed}", f"--save_dir={tmp_path}").returncode == 0
     (group,) = (tmp_path / "digits-mlp").iterdir()
     first, second, other = (
         keras.models.load_model(group / number / "model.keras").get_weights()
@@ -191,8 +183,8 @@ def test_same_seed_gives_the_same_weights_and_numbers_count_up(tmp_path: Path) -
     assert metrics_of(group / "001")["zero_fraction"] == pytest.approx(0.8, abs=1e-3)
 
 
-def test_documented_command_with_spaces_works(tmp_path: Path) -> None:
-    done = call(
+def test_documented_command_with_spaces_works(train_py: Any, tmp_path: Path) -> None:
+    done = train_py(
         *"--wavelet harr --batch_size 32 --epochs 10 --save_dir ./SavedModels".split(), cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
@@ -262,10 +254,12 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[m[0][:40] for m in MISTAKES])
-def test_mistakes_cost_one_line_and_no_time(arguments: str, message: str, tmp_path: Path) -> None:
+def test_mistakes_cost_one_line_and_no_time(
+    train_py: Any, arguments: str, message: str, tmp_path: Path
+) -> None:
     (tmp_path / "train.py").write_text("a file in the way")
     started = time.monotonic()
-    done = call(*arguments.split(), cwd=tmp_path)
+    done = train_py(*arguments.split(), cwd=tmp_path)
     assert time.monotonic() - started < 2  # Under a second on an idle machine.
     assert done.returncode == 2
     assert done.stdout == ""
@@ -274,15 +268,15 @@ def test_mistakes_cost_one_line_and_no_time(arguments: str, message: str, tmp_pa
     assert [entry.name for entry in tmp_path.iterdir()] == ["train.py"]
 
 
-def test_a_flag_file_that_is_no_text_costs_one_line(tmp_path: Path) -> None:
+def test_a_flag_file_that_is_no_text_costs_one_line(train_py: Any, tmp_path: Path) -> None:
     (tmp_path / "binary.cfg").write_bytes(bytes(range(128, 256)))
-    done = call(f"--flagfile={tmp_path / 'binary.cfg'}")
+    done = train_py(f"--flagfile={tmp_path / 'binary.cfg'}")
     assert done.returncode == 2
     assert done.stderr == "train.py: --flagfile must be a text file in UTF-8\n"
 
 
-def test_diverged_training_costs_one_line(tmp_path: Path) -> None:
-    done = call("--learning_rate=1e38", "--epochs=1", f"--save_dir={tmp_path}")
+def test_diverged_training_costs_one_line(train_py: Any, tmp_path: Path) -> None:
+    done = train_py("--learning_rate=1e38", "--epochs=1", f"--save_dir={tmp_path}")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "dense_1/kernel: has weights that are NaN or infinite" in done.stderr
@@ -317,10 +311,10 @@ def test_configs_are_valid_and_open_with_their_command(path: Path) -> None:
     Settings.from_flat(values)
 
 
-def test_a_target_in_bytes_is_kept(tmp_path: Path) -> None:
+def test_a_target_in_bytes_is_kept(train_py: Any, tmp_path: Path) -> None:
     from dwt_keras.training import coding
 
-    done = call("--target_bytes=1200", "--epochs=3", f"--save_dir={tmp_path}")
+    done = train_py("--target_bytes=1200", "--epochs=3", f"--save_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "digits-mlp/auto-levelauto-bytes1200-batch32-epochs3/001"
     metrics = metrics_of(folder)
@@ -334,8 +328,8 @@ def test_a_target_in_bytes_is_kept(tmp_path: Path) -> None:
     assert settings["threshold"] is None
 
 
-def test_the_smallest_file_within_a_loss_is_searched(tmp_path: Path) -> None:
-    done = call("--max_accuracy_drop=0.05", "--epochs=2", f"--save_dir={tmp_path}")
+def test_the_smallest_file_within_a_loss_is_searched(train_py: Any, tmp_path: Path) -> None:
+    done = train_py("--max_accuracy_drop=0.05", "--epochs=2", f"--save_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert "training the dense control" in done.stdout
     (folder,) = (tmp_path / "digits-mlp").glob("auto-levelauto-drop0.05-*/001")
@@ -343,6 +337,8 @@ def test_the_smallest_file_within_a_loss_is_searched(tmp_path: Path) -> None:
     goal = found["control_validation_accuracy"] - 0.05
     assert found["within"] == (found["validation_accuracy"] >= goal)
     sizes = [trial["target_bytes"] for trial in found["trials"]]
+    chosen = found["trials"][found["chosen_trial"] - 1]
+    assert chosen["validation_accuracy"] == found["validation_accuracy"]
     assert 1 <= len(sizes) == len(set(sizes)) <= 4
     assert (folder / "model.dwtz").stat().st_size <= max(sizes)
     assert len(list((folder / "trials").glob("*/history.csv"))) == len(sizes)
@@ -359,8 +355,10 @@ def test_the_smallest_file_within_a_loss_is_searched(tmp_path: Path) -> None:
         (["--target_bytes=4500", "--wavelet=mexh"], "wavelet must be a discrete one"),
     ],
 )
-def test_a_bad_budget_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
-    done = call(*arguments, f"--save_dir={tmp_path}")
+def test_a_bad_budget_is_one_line(
+    train_py: Any, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = train_py(*arguments, f"--save_dir={tmp_path}")
     assert done.returncode != 0
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

@@ -8,15 +8,11 @@ benchmark.csv and figures/benchmark.png into the run's folder.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
-import json
 from pathlib import Path
-from typing import Any
 
 from dwt_keras import checks, command_line, files, native
-from dwt_keras.commands import latencies, networks
-from dwt_keras.settings import DataSettings
+from dwt_keras.commands import latencies, networks, trained
 from dwt_keras.settings.commands import BenchmarkSettings
 from dwt_keras.views import latency_table
 
@@ -41,15 +37,12 @@ def run(folder: str, settings: BenchmarkSettings) -> None:
     Raises:
         UserError: If it is no run's folder, or its networks or data cannot be loaded.
     """
-    from dwt_keras.training import data
-
     place = Path(folder)
     there = {name: place / part for name, part in FORMS.items() if (place / part).exists()}
-    told = _settings(place)
+    told = trained.settings_in(place)
     if not there:
         raise checks.UserError(f"{folder}: has no network of a run of train.py in it")
-    with native.messages_hidden():  # keras.datasets loads TensorFlow.
-        dataset = data.load(_data_settings(told, settings.data_dir))
+    dataset = trained.dataset_of(told, settings.data_dir)
     command_line.load_tensorflow()
     from dwt_keras.training import litert
 
@@ -75,23 +68,6 @@ def run(folder: str, settings: BenchmarkSettings) -> None:
     picture = place / "figures" / "benchmark.png"
     latency_table.draw(rows, picture)
     print(f"\nwritten: {place / 'benchmark.csv'}, {picture}")
-
-
-def _data_settings(told: dict[str, Any], data_dir: str | None) -> DataSettings:
-    """The data of a run, maybe from another folder."""
-    names = {field.name for field in dataclasses.fields(DataSettings)}
-    given = {name: value for name, value in told.items() if name in names}
-    return DataSettings(**(given | ({"data_dir": data_dir} if data_dir else {})))
-
-
-def _settings(place: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((place / "settings.json").read_text("utf-8"))
-        return dict(record["settings"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise checks.UserError(
-            f"{place}: must be the folder of a run of train.py; its settings.json cannot be read"
-        ) from None
 
 
 def _bytes(path: Path) -> int:

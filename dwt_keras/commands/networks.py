@@ -98,7 +98,7 @@ def load_archive(path: str) -> Any:
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever the archive makes it stumble over.
-        raise checks.UserError(f"{path}: Keras cannot load it: {_first_line(error)}") from error
+        raise checks.UserError(f"{path}: Keras cannot load it: {checks.said(error)}") from error
 
 
 def load_compact(path: str, trusted: bool) -> Any:
@@ -220,7 +220,7 @@ def _saved_model(path: str) -> Network:
         serve = loaded.signatures["serving_default"]
     except Exception as error:  # TensorFlow raises whatever it stumbles over.
         raise checks.UserError(
-            f"{path}: TensorFlow cannot load it: {_first_line(error)}"
+            f"{path}: TensorFlow cannot load it: {checks.said(error)}"
         ) from error
     inputs = serve.structured_input_signature[1]
     if len(inputs) != 1 or len(serve.structured_outputs) != 1:
@@ -244,9 +244,3 @@ def _litert(path: str) -> Network:
 
     interpreter = litert.Interpreter(Path(path))
     return Network(path, interpreter.input_shape, interpreter.predict)
-
-
-def _first_line(error: Exception) -> str:
-    """The beginning of what an exception says; Keras' own go on for screens."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else f"{text[:197]}..."

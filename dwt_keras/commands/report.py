@@ -48,7 +48,7 @@ def _of_run(place: Path, settings: ReportSettings) -> Path:
     view = run_view.read(place)
     outcomes = None
     try:
-        told = trained.settings_of(view)
+        told = trained.settings_in(place)
         dataset = trained.dataset_of(told, settings.data_dir)
     except checks.UserError as error:
         print(f"left out: confusions, and what compression changed: {error}")

@@ -40,7 +40,7 @@ def run(folder: str, settings: SaliencySettings) -> None:
             data cannot be loaded.
     """
     view = run_view.read(Path(folder))
-    told = trained.settings_of(view)
+    told = trained.settings_in(view.folder)
     if settings.against is not None:
         networks.check_archive(settings.against)
     networks.check_archive(str(view.folder / "model.keras"))

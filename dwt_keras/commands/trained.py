@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from dwt_keras import checks, native
 from dwt_keras.settings import Settings
 from dwt_keras.training import data
-from dwt_keras.views import run_view
 
 
-def settings_of(run: run_view.RunView) -> Settings:
+def settings_in(folder: Path) -> Settings:
     """What a run was told, with the save_dir that its folder lies in now.
 
     Raises:
-        UserError: If it has settings that are not known here.
+        UserError: If it is no run's folder, or has settings that are not known here.
     """
     try:
-        told = Settings.from_json(json.dumps(dict(run.settings)))
+        text = (folder / "settings.json").read_text("utf-8")
+        told = Settings.from_json(text)
     except checks.UserError as error:
-        raise checks.UserError(f"{run.folder}: its settings are of another version: {error}") from (
-            None
-        )
-    place = run.folder.absolute()
+        raise checks.UserError(f"{folder}: its settings are of another version: {error}") from None
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise checks.UserError(
+            f"{folder}: must be the folder of a run of train.py; its settings.json cannot be read"
+        ) from None
+    place = folder.absolute()
     if len(place.parents) < 3:
         return told
     training = dataclasses.replace(told.training, save_dir=str(place.parents[2]))

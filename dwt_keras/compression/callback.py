@@ -20,6 +20,7 @@ from dwt_keras.compression import (
     strategies,
 )
 from dwt_keras.compression import targets as kernels
+from dwt_keras.compression.strategy import Strategy, Task
 from dwt_keras.settings import CompressionSettings, ramps, regularization
 
 
@@ -115,7 +116,7 @@ class DWTCompression(keras.callbacks.Callback):
         self._l1_wavelet = l1_wavelet
         self._samples = samples
         self._frozen = frozen
-        self._strategy: strategies.Strategy | None = None
+        self._strategy: Strategy | None = None
         self._last: shrink.Report | None = None
         self.seconds = 0.0
         self._schedule = schedule.of_settings(self.settings, epochs=1)
@@ -239,9 +240,8 @@ class DWTCompression(keras.callbacks.Callback):
     def _find_targets(self) -> None:
         found = kernels.find(self.model, self.settings, frozen=self._frozen)
         drawing = penalty.L1(self.model, self._l1_wavelet) if self._l1_wavelet else None
-        self._strategy = strategies.for_training(
-            self.model, found.items, self.settings, self.params, self._samples, drawing
-        )
+        task = Task(self.model, self.settings, self.params, self._samples, drawing)
+        self._strategy = strategies.for_training(found.items, task)
         if self.params.get("verbose", 1):
             for note in (*self.settings.notes, *found.notes, *self._strategy.notes):
                 print(note)

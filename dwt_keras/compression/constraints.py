@@ -99,16 +99,20 @@ class Constraints(Generic[Kind]):
     Args:
         model: The model whose variables the targets are.
         targets: The targets.
-        kind: The class of each constraint.
         training: Any object that stands for this training; `release` tells others by it.
         penalty: What draws their coefficients to zero; None for nothing.
+
+    Attributes:
+        kind: The class of each constraint.
+        by_path: The constraints, by the paths of their kernels.
     """
+
+    kind: type[Kind]
 
     def __init__(
         self,
         model: Any,
         targets: Sequence[Target],
-        kind: type[Kind],
         training: object = None,
         penalty: Penalty | None = None,
     ) -> None:
@@ -116,7 +120,7 @@ class Constraints(Generic[Kind]):
         # Mirrored variables need mirrored state.
         with model.distribute_strategy.scope():
             compiled = _can_compile(model)
-            constraints = [kind(target, training, compiled, penalty) for target in targets]
+            constraints = [self.kind(target, training, compiled, penalty) for target in targets]
         self.by_path = {constraint.target.path: constraint for constraint in constraints}
 
     def attach(self) -> None:

@@ -14,7 +14,6 @@ taken up the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -155,14 +154,7 @@ class LatentCoefficients(Constraints[_Latent]):
         penalty: What draws latent coefficients to zero, shown or not; None for nothing.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        targets: Sequence[Target],
-        training: object = None,
-        penalty: Penalty | None = None,
-    ) -> None:
-        super().__init__(model, targets, _Latent, training, penalty)
+    kind = _Latent
 
     def read(self, target: Target) -> Array:
         """A copy of a kernel's latent coefficients."""

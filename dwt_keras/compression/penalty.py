@@ -10,13 +10,12 @@ decay apart (Loshchilov and Hutter 2019, arXiv:1711.05101). For orthonormal base
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from dwt_keras.compression.constraints import Constraints, KernelConstraint
-from dwt_keras.compression.targets import Target
 
 
 class L1:
@@ -72,7 +71,4 @@ class DrawnCoefficients(Constraints[_Drawn]):
         penalty: What draws them.
     """
 
-    def __init__(
-        self, model: Any, targets: Sequence[Target], training: object, penalty: L1
-    ) -> None:
-        super().__init__(model, targets, _Drawn, training, penalty)
+    kind = _Drawn

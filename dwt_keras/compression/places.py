@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from keras import layers
@@ -22,6 +22,8 @@ Places = tuple[tuple[int, ...], tuple[int, ...]]
 
 # An axis of a tensor, the batch axis counted.
 _Axis = tuple[Any, int]
+# What an axis is known to be, and the axes of other tensors to look at next.
+_Step = tuple[list[Places | None], list[_Axis]]
 
 _ELEMENTWISE = (
     layers.Add,
@@ -92,39 +94,27 @@ def _agreed(found: Iterable[Places | None]) -> Places | None:
 
 def _behind(tensor: Any, axis: int) -> Places | None:
     """Follows an axis back to the Reshape that made it."""
-    found: set[Places] = set()
-    waiting: list[_Axis] = [(tensor, axis % len(tensor.shape))]
-    seen: set[tuple[int, int]] = set()
-    while waiting:
-        tensor, axis = waiting.pop()
-        if (id(tensor), axis) in seen:
-            continue
-        seen.add((id(tensor), axis))
+
+    def step(tensor: Any, axis: int) -> _Step:
         operation, node_index, _ = tensor._keras_history
         given = operation._inbound_nodes[node_index].input_tensors
         if isinstance(operation, layers.Reshape):
-            made = _reshaped(given[0], tensor, axis)
-            found |= {made} if made is not None else set()
-        else:
-            waiting += [(each, moved) for each in given for moved in _before(operation, each, axis)]
-    return found.pop() if len(found) == 1 else None
+            return [_reshaped(given[0], tensor, axis)], []
+        return [], [(each, moved) for each in given for moved in _before(operation, each, axis)]
+
+    return _followed(tensor, axis, step)
 
 
 def _ahead(tensor: Any, axis: int) -> Places | None:
     """Follows an axis forward to a sum, and what it is added to back."""
-    found: set[Places] = set()
-    waiting: list[_Axis] = [(tensor, axis % len(tensor.shape))]
-    seen: set[tuple[int, int]] = set()
-    while waiting:
-        tensor, axis = waiting.pop()
-        if (id(tensor), axis) in seen:
-            continue
-        seen.add((id(tensor), axis))
+
+    def step(tensor: Any, axis: int) -> _Step:
+        found: list[Places | None] = []
+        waiting: list[_Axis] = []
         for node in _consumers(tensor):
             operation, others = node.operation, node.input_tensors
             if isinstance(operation, _ELEMENTWISE):
-                behind = {_behind(each, axis) for each in others if each is not tensor}
-                found |= {each for each in behind if each is not None}
+                found += [_behind(each, axis) for each in others if each is not tensor]
             elif len(others) == 1:
                 waiting += [
                     (output, moved)
@@ -132,6 +122,24 @@ def _ahead(tensor: Any, axis: int) -> Places | None:
                     for moved in range(len(output.shape))
                     if axis in _before(operation, tensor, moved)
                 ]
+        return found, waiting
+
+    return _followed(tensor, axis, step)
+
+
+def _followed(tensor: Any, axis: int, step: Callable[[Any, int], _Step]) -> Places | None:
+    """What all ways from an axis lead to; None where that is nothing, or not one thing."""
+    found: set[Places] = set()
+    waiting: list[_Axis] = [(tensor, axis % len(tensor.shape))]
+    seen: set[tuple[int, int]] = set()
+    while waiting:
+        here = waiting.pop()
+        key = (id(here[0]), here[1])
+        if key not in seen:
+            seen.add(key)
+            ends, further = step(*here)
+            found |= {each for each in ends if each is not None}
+            waiting += further
     return found.pop() if len(found) == 1 else None
 
 

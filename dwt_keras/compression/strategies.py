@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from dwt_keras.compression import (
     byte_target,
@@ -16,9 +15,8 @@ from dwt_keras.compression import (
     shrink,
     support,
 )
-from dwt_keras.compression.strategy import Reports, Strategy
+from dwt_keras.compression.strategy import Reports, Strategy, Task
 from dwt_keras.compression.targets import Target
-from dwt_keras.settings import CompressionSettings
 from dwt_keras.settings.structure import COLUMNS, ROWS
 
 
@@ -27,26 +25,21 @@ class ByThreshold(Strategy):
 
     leaves_early_ends = True
 
-    def __init__(
-        self,
-        model: Any,
-        found: Sequence[Target],
-        settings: CompressionSettings,
-        training: object,
-        drawing: penalty.L1 | None = None,
-    ) -> None:
-        super().__init__(model, found, settings, training, drawing)
+    def __init__(self, found: Sequence[Target], task: Task) -> None:
+        super().__init__(found, task)
         self.support: support.HeldSupport | None = None
         self._drawn: penalty.DrawnCoefficients | None = None
 
     def hold(self) -> None:
-        if self._settings.hold_support:
+        if self._task.settings.hold_support:
             held = self._held()
-            self.support = support.HeldSupport(self._model, held, self._training, self._drawing)
+            self.support = support.HeldSupport(
+                self._task.model, held, self._task.training, self._task.drawing
+            )
             self.support.attach()
-        elif self._drawing is not None:
+        elif self._task.drawing is not None:
             self._drawn = penalty.DrawnCoefficients(
-                self._model, self.targets, self._training, self._drawing
+                self._task.model, self.targets, self._task.training, self._task.drawing
             )
             self._drawn.attach()
 
@@ -64,7 +57,7 @@ class ByThreshold(Strategy):
             self.support.take_over(held, before)
 
     def shrink(self, factor: float, only: Sequence[Target] | None = None) -> Reports:
-        return shrink.shrink(self.targets, self._settings, factor, self.support, only)
+        return shrink.shrink(self.targets, self._task.settings, factor, self.support, only)
 
     def held_state(self) -> records.State | None:
         return None if self.support is None else self.support.get_state()
@@ -78,47 +71,33 @@ class ByThreshold(Strategy):
         return self.targets
 
     def _chosen(self) -> tuple[Target, ...]:
-        return choice.choose_bases(self.targets, self._settings, self.support)
+        return choice.choose_bases(self.targets, self._task.settings, self.support)
 
 
 class ByStructure(ByThreshold):
     """Whole rows or columns of coefficients go; see `rows`.
 
-    Args:
-        model: The model, built.
-        found: Its kernels, of which those are compressed that have rows or columns to let go.
-        settings: How they are compressed.
-        training: Any object that stands for this training.
-        samples: Inputs of the model, which tell how much what multiplies a row varies.
-        drawing: What draws coefficients to zero with each optimizer step; None for nothing.
+    Of the kernels those are compressed that have rows or columns to let go.
     """
 
     # Cutting once more what was cut already changes nothing.
     leaves_early_ends = False
 
-    def __init__(
-        self,
-        model: Any,
-        found: Sequence[Target],
-        settings: CompressionSettings,
-        training: object,
-        samples: Any,
-        drawing: penalty.L1 | None = None,
-    ) -> None:
-        super().__init__(model, rows.eligible(model, found, settings), settings, training, drawing)
-        given = samples if settings.structure == ROWS else None
-        self._inputs = inputs.Inputs(model, self.targets, given)
+    def __init__(self, found: Sequence[Target], task: Task) -> None:
+        super().__init__(rows.eligible(task.model, found, task.settings), task)
+        given = task.samples if task.settings.structure == ROWS else None
+        self._inputs = inputs.Inputs(task.model, self.targets, given)
 
     def shrink(self, factor: float, only: Sequence[Target] | None = None) -> Reports:
         given = self._inputs.read()
-        return rows.shrink_to(self.targets, self._settings, factor, self.support, given)
+        return rows.shrink_to(self.targets, self._task.settings, factor, self.support, given)
 
     def _held(self) -> tuple[Target, ...]:
-        columns = self._settings.structure == COLUMNS
+        columns = self._task.settings.structure == COLUMNS
         return self.targets + (rows.biases(self.targets) if columns else ())
 
     def _chosen(self) -> tuple[Target, ...]:
-        return rows.choose_bases(self.targets, self._settings, self._inputs.read())
+        return rows.choose_bases(self.targets, self._task.settings, self._inputs.read())
 
 
 class ByBytes(Strategy):
@@ -128,17 +107,10 @@ class ByBytes(Strategy):
         size: Of the file, in bytes, once `settle` has been called; else 0.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        found: Sequence[Target],
-        settings: CompressionSettings,
-        training: object,
-        drawing: penalty.L1 | None = None,
-    ) -> None:
-        super().__init__(model, found, settings, training, drawing)
-        self._target_bytes = settings.target_bytes or 0
-        self.notes = byte_target.check(model, found, self._target_bytes)
+    def __init__(self, found: Sequence[Target], task: Task) -> None:
+        super().__init__(found, task)
+        self._target_bytes = task.settings.target_bytes or 0
+        self.notes = byte_target.check(task.model, found, self._target_bytes)
         self._bytes: byte_target.ByteTarget | None = None
         self.size = 0
 
@@ -148,7 +120,11 @@ class ByBytes(Strategy):
 
     def hold(self) -> None:
         self._bytes = byte_target.ByteTarget(
-            self._model, self.targets, self._target_bytes, self._training, self._drawing
+            self._task.model,
+            self.targets,
+            self._target_bytes,
+            self._task.training,
+            self._task.drawing,
         )
         self._bytes.attach()
 
@@ -187,7 +163,7 @@ class ByBytes(Strategy):
             self._bytes.reveal()
             self._bytes.detach()
         unquantised = [dataclasses.replace(target, step=None) for target in self.targets]
-        self.targets = choice.choose_bases(unquantised, self._settings)
+        self.targets = choice.choose_bases(unquantised, self._task.settings)
         self.hold()
 
     def shrink(self, factor: float, only: Sequence[Target] | None = None) -> Reports:
@@ -209,16 +185,8 @@ class ByBytes(Strategy):
             self._bytes.set_state(state["bytes"])
 
 
-def for_training(
-    model: Any,
-    found: Sequence[Target],
-    settings: CompressionSettings,
-    training: object,
-    samples: Any = None,
-    drawing: penalty.L1 | None = None,
-) -> Strategy:
-    """The strategy that settings ask for; its arguments are those of the classes."""
-    if settings.is_structured:
-        return ByStructure(model, found, settings, training, samples, drawing)
-    kind = ByThreshold if settings.target_bytes is None else ByBytes
-    return kind(model, found, settings, training, drawing)
+def for_training(found: Sequence[Target], task: Task) -> Strategy:
+    """The strategy that the settings of a task ask for, for the model's kernels."""
+    if task.settings.is_structured:
+        return ByStructure(found, task)
+    return (ByThreshold if task.settings.target_bytes is None else ByBytes)(found, task)

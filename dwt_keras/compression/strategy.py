@@ -6,6 +6,7 @@ The callback says when; a strategy knows the kernels with their bases, and what 
 from __future__ import annotations
 
 import abc
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,15 +18,31 @@ from dwt_keras.settings import CompressionSettings
 Reports = dict[Target, shrink.TargetReport]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """What a training is to compress, and how.
+
+    Attributes:
+        model: The model, built.
+        settings: How its kernels are compressed.
+        training: Any object that stands for this training.
+        samples: Inputs of the model, which tell how much what multiplies a row varies.
+        drawing: What draws coefficients to zero with each optimizer step; None for nothing.
+    """
+
+    model: Any
+    settings: CompressionSettings
+    training: object
+    samples: Any = None
+    drawing: L1 | None = None
+
+
 class Strategy(abc.ABC):
     """What shrinks the kernels of a model during one training.
 
     Args:
-        model: The model, built.
-        found: Its kernels.
-        settings: How they are compressed.
-        training: Any object that stands for this training.
-        drawing: What draws coefficients to zero with each optimizer step; None for nothing.
+        found: The model's kernels.
+        task: What the training is to do.
 
     Attributes:
         targets: The kernels that are compressed, each with its basis as it is now.
@@ -36,18 +53,8 @@ class Strategy(abc.ABC):
     # when training ends early; else all is cut to what was asked for.
     leaves_early_ends = False
 
-    def __init__(
-        self,
-        model: Any,
-        found: Sequence[Target],
-        settings: CompressionSettings,
-        training: object,
-        drawing: L1 | None = None,
-    ) -> None:
-        self._model = model
-        self._settings = settings
-        self._training = training
-        self._drawing = drawing
+    def __init__(self, found: Sequence[Target], task: Task) -> None:
+        self._task = task
         self.targets = tuple(found)
         self.notes: list[str] = []
         # After which epoch, counted from 1, bases were chosen last, and whether not for the first
@@ -58,7 +65,7 @@ class Strategy(abc.ABC):
     @property
     def has_bases(self) -> bool:
         """Whether kernels have the bases to shrink them in."""
-        return self._chosen_epoch > 0 or not self._settings.is_automatic
+        return self._chosen_epoch > 0 or not self._task.settings.is_automatic
 
     @property
     def changes_targets(self) -> bool:
@@ -72,7 +79,7 @@ class Strategy(abc.ABC):
             epochs_done: Epochs that are over.
             epochs: Epochs of the training.
         """
-        wanted = self._settings.basis_epochs(epochs)
+        wanted = self._task.settings.basis_epochs(epochs)
         due = [epoch for epoch in wanted if epoch <= epochs_done]
         if due and due[-1] > self._chosen_epoch:
             self._rechosen = self._chosen_epoch > 0

@@ -70,14 +70,7 @@ class HeldSupport(Constraints[_Held]):
         penalty: What draws coefficients to zero that are held; None for nothing.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        targets: Sequence[Target],
-        training: object = None,
-        penalty: Penalty | None = None,
-    ) -> None:
-        super().__init__(model, targets, _Held, training, penalty)
+    kind = _Held
 
     def hold(self, target: Target, coefficients: np.ndarray[Any, np.dtype[Any]]) -> None:
         """From now on only the coefficients that are not zero here may be different from zero."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import optimization as optimizations
-from dwt_keras.settings import ramps, regularization, sources
+from dwt_keras.settings import ramps, regularization
+from dwt_keras.settings import transfer as transfers
 from dwt_keras.settings.augmentation import AugmentationSettings
 from dwt_keras.settings.coding import CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
@@ -26,7 +27,7 @@ from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
 from dwt_keras.settings.resuming import ResumingSettings
 from dwt_keras.settings.training import TrainingSettings
-from dwt_keras.settings.transfer import FRESH, TransferSettings
+from dwt_keras.settings.transfer import TransferSettings
 from dwt_keras.settings.views import ViewSettings
 
 
@@ -64,19 +65,7 @@ class Settings:
                 f"must be below max_accuracy_drop, {allowed:g}, of which it is a part; given "
                 f"{coding:g}",
             )
-        application = sources.model_kind(self.training.model) == sources.APPLICATION
-        if self.transfer.weights is not None and not application:
-            raise checks.ArgumentError(
-                "weights",
-                f"goes with model=applications:NAME; given beside model={self.training.model} "
-                "(init takes the weights of a network for any)",
-            )
-        if self.transfer.head_epochs and not (self.transfer.init or self.comes_with_weights):
-            raise checks.ArgumentError(
-                "head_epochs",
-                "needs weights to start from: init, or a model that comes with some; given "
-                f"{self.transfer.head_epochs} beside model={self.training.model}",
-            )
+        transfers.check_beside(self.transfer, self.training.model)
         if self.optimization.learning_rate_schedule is None:
             falls = self.compression.budget or self.compression.is_structured
             optimization = dataclasses.replace(
@@ -88,8 +77,7 @@ class Settings:
     @property
     def comes_with_weights(self) -> bool:
         """Whether the network is one that has been trained before."""
-        kind = sources.model_kind(self.training.model)
-        return bool(kind) and not (kind == sources.APPLICATION and self.transfer.weights == FRESH)
+        return transfers.comes_with_weights(self.transfer, self.training.model)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Settings:
@@ -126,20 +114,9 @@ class Settings:
         return cls.from_flat(record.get("settings", record))
 
 
+# The class of each group by its name.
 _GROUPS: dict[str, Any] = {
-    "compression": CompressionSettings,
-    "data": DataSettings,
-    "training": TrainingSettings,
-    "optimization": OptimizationSettings,
-    "numerics": NumericsSettings,
-    "coding": CodingSettings,
-    "export": ExportSettings,
-    "regularization": RegularizationSettings,
-    "augmentation": AugmentationSettings,
-    "transfer": TransferSettings,
-    "views": ViewSettings,
-    "distribution": DistributionSettings,
-    "resuming": ResumingSettings,
+    field.name: field.default_factory for field in dataclasses.fields(Settings)
 }
 
 

@@ -18,6 +18,7 @@ GRAYSCALE, RGB = "grayscale", "rgb"
 COLOR_MODES = (AUTO, GRAYSCALE, RGB)
 STANDARD = "standard"
 NORMALIZATIONS = ("none", STANDARD)
+_TEST_FRACTION = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DataSettings:
         "lowering it leaves more to train on.",
     )
     test_fraction: float = setting(
-        0.2,
+        _TEST_FRACTION,
         "Share of a folder's images, or of tfds:NAME, that makes the test part where there is "
         "none, drawn evenly from all classes of a folder, always the same. Raising it steadies the "
         "reported accuracy; lowering it leaves more to train on.",
@@ -98,6 +99,8 @@ class DataSettings:
             self._needs("input_kind", "an .npz file or a function", self.input_kind)
         if kind not in (sources.FOLDER, sources.TFDS) and self.image_size is not None:
             self._needs("image_size", "a folder or tfds:NAME", self.image_size)
+        if kind not in (sources.FOLDER, sources.TFDS) and self.test_fraction != _TEST_FRACTION:
+            self._needs("test_fraction", "a folder or tfds:NAME", self.test_fraction)
         if kind != sources.FOLDER and self.color_mode != AUTO:
             self._needs("color_mode", "a folder", self.color_mode)
         if kind not in ("", sources.TFDS) and self.data_dir is not None:

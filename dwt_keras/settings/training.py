@@ -9,7 +9,9 @@ from dwt_keras import checks
 from dwt_keras.settings import sources
 from dwt_keras.settings.fields import setting, whole_numbers
 
-MODELS = ("mlp", "cnn", "resnet20", "conv1d", "mixer", "vit_tiny")
+MLP = "mlp"
+MODELS = (MLP, "cnn", "resnet20", "conv1d", "mixer", "vit_tiny")
+_HIDDEN_UNITS = (128,)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class TrainingSettings:
         "which is called with input_shape= and classes= and returns a Keras model.",
     )
     hidden_units: tuple[int, ...] = setting(
-        (128,), "Units of the mlp's hidden layers, comma-separated."
+        _HIDDEN_UNITS, "Units of the mlp's hidden layers, comma-separated."
     )
     batch_size: int = setting(
         32,
@@ -48,6 +50,10 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", sources.model(self.model, MODELS))
         object.__setattr__(self, "hidden_units", whole_numbers("hidden_units", self.hidden_units))
+        if self.model != MLP and self.hidden_units != _HIDDEN_UNITS:
+            raise checks.ArgumentError(
+                "hidden_units", f"goes with model=mlp; given beside model={self.model}"
+            )
         checks.integer("batch_size", self.batch_size, least=1)
         checks.integer("epochs", self.epochs, least=1)
         checks.integer("seed", self.seed, least=0)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from dwt_keras import checks
+from dwt_keras.settings import sources
 from dwt_keras.settings.fields import setting
 
 IMAGENET, FRESH = "imagenet", "none"
@@ -78,3 +79,29 @@ class TransferSettings:
         checks.boolean("shrink_frozen", self.shrink_frozen)
         if self.shrink_frozen and self.freeze_until is None:
             raise checks.ArgumentError("shrink_frozen", "needs freeze_until; given without")
+
+
+def check_beside(transfer: TransferSettings, model: str) -> None:
+    """Checks that a network has what is asked for of the weights that it starts from.
+
+    Raises:
+        ArgumentError: If not.
+    """
+    if transfer.weights is not None and sources.model_kind(model) != sources.APPLICATION:
+        raise checks.ArgumentError(
+            "weights",
+            f"goes with model=applications:NAME; given beside model={model} "
+            "(init takes the weights of a network for any)",
+        )
+    if transfer.head_epochs and not (transfer.init or comes_with_weights(transfer, model)):
+        raise checks.ArgumentError(
+            "head_epochs",
+            "needs weights to start from: init, or a model that comes with some; given "
+            f"{transfer.head_epochs} beside model={model}",
+        )
+
+
+def comes_with_weights(transfer: TransferSettings, model: str) -> bool:
+    """Whether a network is one that has been trained before."""
+    kind = sources.model_kind(model)
+    return bool(kind) and not (kind == sources.APPLICATION and transfer.weights == FRESH)

@@ -139,6 +139,7 @@ def smallest(
             "control_test_accuracy": dense.test_accuracy,
             "validation_accuracy": best.validation_accuracy,
             "within": best.validation_accuracy >= goal,
+            "chosen_trial": trials.index(best) + 1,
             "trials": [
                 {
                     _field(settings, each.size)[0]: _field(settings, each.size)[1],

@@ -6,6 +6,7 @@ It is trained once for each combination of what it depends on, and kept below th
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -55,7 +56,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     # Of compression depends how large the first step is where none is given.
     settings = dataclasses.replace(settings, compression=CompressionSettings())
     depends_on, folder = _place(settings, dataset)
-    known = find(settings, dataset)
+    known = _read(folder)
     if known is not None:
         return known
     print("training the dense control, which later runs will share")
@@ -78,9 +79,13 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
 
 def find(settings: Settings, dataset: data.Dataset) -> Control | None:
     """The dense control of a run where there is one; trains none."""
-    folder = _place(settings, dataset)[1]
-    known = _read(folder / _RECORD)
-    return None if known is None else Control(folder, *known)
+    # Most runs have none, and to know which it would be takes a look at all data.
+    return _read(_place(settings, dataset)[1]) if _controls(settings).is_dir() else None
+
+
+def _controls(settings: Settings) -> Path:
+    """The folder of all controls of the runs that share data and network."""
+    return runs.group_folder(settings).parent / "controls"
 
 
 def _place(settings: Settings, dataset: data.Dataset) -> tuple[dict[str, Any], Path]:
@@ -101,19 +106,20 @@ def _place(settings: Settings, dataset: data.Dataset) -> tuple[dict[str, Any], P
         "dwt_keras": __version__,
     }
     key = hashlib.blake2b(json.dumps(depends_on, sort_keys=True).encode(), digest_size=6)
-    folder = runs.group_folder(settings).parent / "controls" / key.hexdigest()
-    return depends_on, folder
+    return depends_on, _controls(settings) / key.hexdigest()
 
 
-def _read(record: Path) -> tuple[float, float] | None:
-    """The accuracies of a control; None where it is not there, or not whole."""
+def _read(folder: Path) -> Control | None:
+    """The control in a folder; None where it is not there, or not whole."""
     try:
-        found: Any = json.loads(record.read_text(encoding="utf-8"))
-        return float(found["validation_accuracy"]), float(found["test_accuracy"])
+        found: Any = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        return Control(folder, float(found["validation_accuracy"]), float(found["test_accuracy"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
+# Several trainings of one run ask for the same.
+@functools.lru_cache(maxsize=1)
 def _digest(dataset: data.Dataset) -> str:
     digest = hashlib.blake2b(str(dataset.classes).encode(), digest_size=16)
     for part in (dataset.train, dataset.validation, dataset.test):

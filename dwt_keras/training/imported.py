@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 import traceback
@@ -23,9 +24,7 @@ def function(argument: str, name: str) -> Callable[..., Any]:
         ArgumentError: If there is no such module or function, or its import fails.
     """
     module_name, _, attribute = name.partition(":")
-    here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
+    _look_here()
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # Whatever the module runs while it is imported.
@@ -40,6 +39,20 @@ def function(argument: str, name: str) -> Callable[..., Any]:
             f"must be package.module:function; {module_name} has no function {attribute}",
         )
     return found
+
+
+def check_package(argument: str, name: str) -> None:
+    """Looks for the package of a function's module alone: finding more would import it.
+
+    Raises:
+        ArgumentError: If there is none of that name.
+    """
+    package = name.partition(":")[0].partition(".")[0]
+    _look_here()
+    if importlib.util.find_spec(package) is None:
+        raise checks.ArgumentError(
+            argument, f"must be package.module:function; there is no module {package}"
+        )
 
 
 def call(argument: str, name: str, **given: Any) -> Any:
@@ -60,10 +73,16 @@ def call(argument: str, name: str, **given: Any) -> Any:
 def said(error: BaseException) -> str:
     """An exception in one line, with the place that it is from."""
     frames = traceback.extract_tb(error.__traceback__)
-    text = " ".join(str(error).split())
-    text = text if len(text) <= 200 else f"{text[:197]}..."
+    text = checks.said(error)
     kind = type(error).__name__
     if isinstance(error, ImportError) or not frames:
         return f"{kind}: {text}"
     place = frames[-1]
     return f"{kind}: {text} ({os.path.basename(place.filename)}, line {place.lineno})"
+
+
+def _look_here() -> None:
+    """Lets modules of the current directory be found, also where a script is run by its path."""
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)

@@ -77,9 +77,8 @@ def load_archive(argument: str, path: str) -> Any:
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever the archive makes it stumble over.
-        said = " ".join(str(error).split())[:200]
         raise checks.ArgumentError(
-            argument, f"must be a file that Keras can load; {path}: {said}"
+            argument, f"must be a file that Keras can load; {path}: {checks.said(error)}"
         ) from error
 
 
@@ -200,9 +199,9 @@ def _body(make: Any, name: str, size: tuple[int, int], weights: str | None) -> A
             try:
                 body.load_weights(wanted)
             except Exception as error:  # Keras and h5py raise whatever they stumble over.
-                said = " ".join(str(error).split())[:200]
                 raise checks.ArgumentError(
-                    "weights", f"must be those of {name} without its top; {wanted}: {said}"
+                    "weights",
+                    f"must be those of {name} without its top; {wanted}: {checks.said(error)}",
                 ) from error
         return body
 
@@ -215,11 +214,10 @@ def _downloaded(make: Any, name: str, options: dict[str, Any]) -> Any:
         with native.messages_hidden():
             return make(weights=IMAGENET, **options)
     except Exception as error:  # Keras raises a bare Exception where there is no network.
-        said = " ".join(str(error).split())[:200]
         raise checks.ArgumentError(
             "weights",
-            f"imagenet of {name} cannot be had ({said}); give FILE.h5 if you have them, or none "
-            "for fresh ones",
+            f"imagenet of {name} cannot be had ({checks.said(error)}); give FILE.h5 if you have "
+            "them, or none for fresh ones",
         ) from error
 
 

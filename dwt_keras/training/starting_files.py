@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 import zipfile
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from dwt_keras.coding import container
 from dwt_keras.compression import sections
 from dwt_keras.settings import Settings, sources
 from dwt_keras.settings.transfer import FRESH, IMAGENET
+from dwt_keras.training import imported
 
 
 def check(settings: Settings) -> None:
@@ -27,7 +25,7 @@ def check(settings: Settings) -> None:
     if kind == sources.ARCHIVE:
         _check_file("model", model)
     elif kind == sources.FUNCTION:
-        _check_module(model.partition(":")[0])
+        imported.check_package("model", model)
     weights, init = settings.transfer.weights, settings.transfer.init
     if weights not in (None, IMAGENET, FRESH):
         _check_file("weights", str(weights))
@@ -50,16 +48,4 @@ def _check_file(argument: str, path: str) -> None:
     if path.endswith(".keras") and not zipfile.is_zipfile(path):
         raise checks.ArgumentError(
             argument, f"must be a .keras file, as Keras 3 saves a whole model; {path} is none"
-        )
-
-
-def _check_module(name: str) -> None:
-    """Looks for a module's package alone, as finding modules within it would import it."""
-    package = name.partition(".")[0]
-    here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
-    if importlib.util.find_spec(package) is None:
-        raise checks.ArgumentError(
-            "model", f"must be package.module:function; there is no module {package}"
         )

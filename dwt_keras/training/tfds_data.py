@@ -44,8 +44,7 @@ def load(
         builder.download_and_prepare()
         info = builder.info
     except Exception as error:  # Whatever its builders stumble over, without network say.
-        said = " ".join(str(error).split())[:200]
-        raise DataError(settings.dataset, f"cannot be had: {said}") from error
+        raise DataError(settings.dataset, f"cannot be had: {checks.said(error)}") from error
     if set(getattr(info, "supervised_keys", None) or ()) != {"image", "label"}:
         raise DataError(settings.dataset, "must have images and labels as its supervised keys")
     if _TRAIN not in info.splits:

@@ -80,8 +80,8 @@ def _read_h5(path: str) -> Weights:
         with h5py.File(path, "r") as file:
             visit(file, "")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:200]
         raise checks.ArgumentError(
-            "init", f"must be a file that save_weights of Keras 3 wrote; {path}: {said}"
+            "init",
+            f"must be a file that save_weights of Keras 3 wrote; {path}: {checks.said(error)}",
         ) from None
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from dwt_keras import checks
 from dwt_keras.settings import Settings
 from dwt_keras.settings.views import NONE
 from dwt_keras.training import control, data, fitting
@@ -35,28 +36,18 @@ def write(
     try:
         name = folder.relative_to(settings.training.save_dir).as_posix()
         tensorboard_run.write(folder / "tensorboard", settings, metrics, name)
-        if settings.views.figures != NONE:
-            _draw(trained, settings, dataset, folder, metrics)
+        if settings.views.figures == NONE:
+            return
+        # Here, as they load Matplotlib.
+        from dwt_keras.views import figures, report
+
+        run = run_view.read(folder, metrics, _before(trained))
+        shown = figures.write(run, settings.views.figures)
+        dense = control.find(settings, dataset)
+        network = None if dense is None else load_control(dense.folder)
+        report.write_run(run, shown, outcomes.of(trained.model, dataset, network))
     except Exception as error:  # Of Matplotlib, say, or of a disk that is full.
-        said = " ".join(str(error).split())
-        print(f"no figures or report: {said} (python -m dwt_keras report {folder})")
-
-
-def _draw(
-    trained: fitting.Trained,
-    settings: Settings,
-    dataset: data.Dataset,
-    folder: Path,
-    metrics: dict[str, Any],
-) -> None:
-    # Here, as they load Matplotlib.
-    from dwt_keras.views import figures, report
-
-    run = run_view.read(folder, metrics, _before(trained))
-    shown = figures.write(run, settings.views.figures)
-    dense = control.find(settings, dataset)
-    network = None if dense is None else load_control(dense.folder)
-    report.write_run(run, shown, outcomes.of(trained.model, dataset, network))
+        print(f"no figures or report: {checks.said(error)} (python -m dwt_keras report {folder})")
 
 
 def load_control(folder: Path) -> keras.Model:

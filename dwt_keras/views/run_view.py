@@ -117,7 +117,7 @@ def read(
         told,
         settings.get("versions") or {},
         metrics,
-        history.of_run(folder, told, metrics),
+        history.of_run(folder, metrics),
         file,
         kernels,
     )

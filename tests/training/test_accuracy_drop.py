@@ -47,6 +47,12 @@ def test_a_search_ends_once_the_goal_is_closely_enclosed():
     assert len(trials) == 2
 
 
+def test_where_none_reaches_the_goal_the_most_accurate_is_chosen():
+    tried = [Trial(2000, 0.95), Trial(800, 0.8), Trial(1200, 0.91)]
+    assert accuracy_drop.choose(tried, 0.9) is tried[2]
+    assert accuracy_drop.choose(tried, 0.99) is tried[0]
+
+
 def test_no_size_is_tried_below_the_least():
     trials: list[Trial] = []
     accuracy_drop.search(lambda size: Trial(size, 0.9), 0.5, 0.4, 700, trials, least=300)

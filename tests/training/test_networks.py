@@ -26,7 +26,7 @@ def shape_of(name: str) -> tuple[int, ...]:
 
 def built(name: str, **regularization: object) -> keras.Model:
     return models.build(
-        TrainingSettings(model=name, hidden_units=(8,)),
+        TrainingSettings(model=name, **({"hidden_units": (8,)} if name == "mlp" else {})),
         shape_of(name),
         3,
         RegularizationSettings(**regularization),

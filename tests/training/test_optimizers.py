@@ -68,7 +68,7 @@ def test_how_the_training_step_is_run(given: str, compiled: bool) -> None:
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_compiles_and_learns(name: str) -> None:
-    settings = Settings.from_flat({"model": name, "learning_rate": 0.0123, "hidden_units": (16,)})
+    settings = Settings.from_flat({"model": name, "learning_rate": 0.0123})
     model = models.build(settings.training, (8, 8, 1), 3)
     optimizers.compile_model(model, settings, 12)
     assert isinstance(model.optimizer, keras.optimizers.Adam)

@@ -160,18 +160,12 @@ def test_the_history_of_a_search_is_that_of_the_trial_chosen(tmp_path: Path) -> 
         place = tmp_path / "trials" / f"{number}-bytes{size}"
         place.mkdir(parents=True)
         (place / "history.csv").write_text(f"epoch,loss\n0,{number}\n1,x\n")
-    trials = [
-        {"target_bytes": size, "validation_accuracy": accuracy}
-        for size, accuracy in ((2000, 0.95), (800, 0.8), (1200, 0.91))
-    ]
-    metrics = {"accuracy_drop": {"control_validation_accuracy": 0.95, "trials": trials}}
-    settings = {"max_accuracy_drop": 0.05}
-    found = history.of_run(tmp_path, settings, metrics)
+    found = history.of_run(tmp_path, {"accuracy_drop": {"chosen_trial": 3}})
     assert found["loss"][0] == 3
     assert np.isnan(found["loss"][1])
-    # Where none reaches the goal, the most accurate.
-    assert history.of_run(tmp_path, {"max_accuracy_drop": -0.1}, metrics)["loss"][0] == 1
-    assert history.of_run(tmp_path / "none", settings, {}) == {}
+    # A run of an earlier version does not say which it was.
+    assert history.of_run(tmp_path, {"accuracy_drop": {}}) == {}
+    assert history.of_run(tmp_path / "none", {}) == {}
 
 
 CASES = [
