@@ -13,6 +13,7 @@ from typing import Any
 
 from dwt_keras import checks, command_line, native
 from dwt_keras.settings import Settings, flat_fields
+from dwt_keras.settings.studies import StudySettings
 from dwt_keras.training import resuming
 
 
@@ -22,19 +23,24 @@ def main(argv: Sequence[str]) -> int:
     def command() -> int:
         values = parse(argv)
         if values is None:
-            print(command_line.usage(__doc__ or "", flat_fields()))
+            print(command_line.usage(__doc__ or "", fields()))
             return 0
-        return train(resuming.settings_of(values, command_line.given(argv, flat_fields())))
+        return train(*resuming.settings_of(values, command_line.given(argv, fields())))
 
-    return command_line.run("train.py", flat_fields(), command)
+    return command_line.run("train.py", fields(), command)
 
 
-def train(settings: Settings) -> int:
+def fields() -> command_line.Fields:
+    """All flags."""
+    return {**flat_fields(), **StudySettings.flat_fields()}
+
+
+def train(settings: Settings, study: StudySettings) -> int:
     """Trains as the settings say, and prints the result."""
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
     from dwt_keras.training import data, distribution, requirements, runs, starting_files
 
-    if resuming.is_complete(settings):
+    if resuming.is_complete(settings, study):
         print(f"{settings.resuming.resume} is complete: there is nothing to resume")
         return 0
     worker = distribution.worker(settings)
@@ -50,6 +56,11 @@ def train(settings: Settings) -> int:
     from dwt_keras.training import run
     from dwt_keras.views import summary
 
+    if study.is_wanted:
+        from dwt_keras.studies import study_run
+
+        print(study_run.run(settings, study, dataset))
+        return 0
     result = run.run(settings, dataset)
     if not worker.is_chief:
         print(f"worker {worker.index} of {worker.count} is done; the chief leaves the run's folder")
@@ -72,7 +83,7 @@ def parse(argv: Sequence[str]) -> dict[str, Any] | None:
         flags.Error: On an unknown flag, a value of the wrong type or an unreadable flag file.
         UserError: On an argument that belongs to no flag.
     """
-    values, stray = command_line.parse(argv, flat_fields())
+    values, stray = command_line.parse(argv, fields())
     if values is not None and stray:
         raise checks.UserError(
             f"takes flags only; given {' '.join(stray)!r} (a switch is written --name or --noname)"

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "coding": set(),
     "compression": {"wavelet", "coding"},
     "training": {"compression", "wavelet", "coding"},
+    "studies": {"training", "compression", "wavelet", "coding", "views"},
     "views": {"training", "compression", "wavelet", "coding"},
     "command_line": set(),
     "commands": {"command_line", "coding", "compression", "training", "views"},

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.settings.distribution import DistributionSettings
 from dwt_keras.settings.export import ExportSettings
+from dwt_keras.settings.groups import Groups
 from dwt_keras.settings.numerics import NumericsSettings
 from dwt_keras.settings.optimization import OptimizationSettings
 from dwt_keras.settings.regularization import RegularizationSettings
@@ -32,7 +32,7 @@ from dwt_keras.settings.views import ViewSettings
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Groups):
     """Everything that one run is told, in groups with names of their own.
 
     Raises:
@@ -79,30 +79,6 @@ class Settings:
         """Whether the network is one that has been trained before."""
         return transfers.comes_with_weights(self.transfer, self.training.model)
 
-    @classmethod
-    def from_flat(cls, values: Mapping[str, Any]) -> Settings:
-        """Builds the groups from one mapping of names to values; missing names take defaults.
-
-        Raises:
-            ArgumentError: On a name that no group has, or a value out of range.
-        """
-        unknown = sorted(set(values) - set(flat_fields()))
-        if unknown:
-            raise checks.ArgumentError(unknown[0], "is not a setting")
-        groups = {
-            name: group(**{f.name: values[f.name] for f in _own(group) if f.name in values})
-            for name, group in _GROUPS.items()
-        }
-        return cls(**groups)
-
-    def flat(self) -> dict[str, Any]:
-        """All settings by name; `from_flat` takes them back."""
-        return {
-            field.name: getattr(getattr(self, name), field.name)
-            for name, group in _GROUPS.items()
-            for field in _own(group)
-        }
-
     def to_json(self) -> str:
         """The settings as a JSON object, one key a setting."""
         return json.dumps(self.flat(), indent=2)
@@ -114,16 +90,6 @@ class Settings:
         return cls.from_flat(record.get("settings", record))
 
 
-# The class of each group by its name.
-_GROUPS: dict[str, Any] = {
-    field.name: field.default_factory for field in dataclasses.fields(Settings)
-}
-
-
 def flat_fields() -> dict[str, dataclasses.Field[Any]]:
     """Every setting's field by name, in the order of the groups."""
-    return {field.name: field for group in _GROUPS.values() for field in _own(group)}
-
-
-def _own(group: Any) -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(group) if field.init]
+    return Settings.flat_fields()

@@ -17,7 +17,7 @@ from typing import Any
 
 from dwt_keras.compression import byte_target, packing
 from dwt_keras.settings import Settings
-from dwt_keras.training import best_epoch, control, data, fitting, scoring, transfer
+from dwt_keras.training import best_epoch, control, data, fitting, scoring, telling, transfer
 
 # The first size, as a share of the weights in float32, and of the rows or columns; the least of
 # those.
@@ -87,7 +87,12 @@ def first_and_least(settings: Settings, dataset: data.Dataset) -> tuple[int, int
 
 
 def smallest(
-    settings: Settings, dataset: data.Dataset, folder: Path, first: int, least: int
+    settings: Settings,
+    dataset: data.Dataset,
+    folder: Path,
+    first: int,
+    least: int,
+    callbacks: Sequence[Any] = (),
 ) -> Found:
     """Trains for several sizes; returns the smallest network within the allowed loss.
 
@@ -99,6 +104,7 @@ def smallest(
         folder: Gets history.csv and event files of each trial, in a folder of its own.
         first: The size to try first.
         least: The smallest size there is.
+        callbacks: As for `fitting.fit`; they watch every trial.
 
     Returns:
         The network; the most accurate one where none keeps to the loss, and the record says so.
@@ -108,7 +114,7 @@ def smallest(
     goal = dense.validation_accuracy - allowed
     if settings.compression.is_structured:
         goal += settings.coding.coding_accuracy_drop  # Spent when the file is made.
-    print(f"dense control: validation accuracy {dense.validation_accuracy:.4f}")
+    telling.say(f"dense control: validation accuracy {dense.validation_accuracy:.4f}")
     trained: dict[int, tuple[fitting.Trained, Path]] = {}
 
     def trial(size: int) -> Trial:
@@ -116,13 +122,13 @@ def smallest(
         name, value = _field(settings, size)
         place = folder / "trials" / f"{len(trials) + 1}-{name.rpartition('_')[2]}{value:g}"
         place.mkdir(parents=True, exist_ok=True)
-        found = fitting.fit(fitting.prepare(wanted, dataset), wanted, dataset, place)
+        found = fitting.fit(fitting.prepare(wanted, dataset), wanted, dataset, place, callbacks)
         if wanted.compression.target_bytes is not None:
             # What counts is the network that its file holds.
             packing.assign(found.model, packing.pack(found.model, found.compression.targets))
         accuracy = scoring.validation_accuracy(found.model, dataset)
         said = "within" if accuracy >= goal else "below"
-        print(f"{name} {value:g}: validation accuracy {accuracy:.4f}, {said} {goal:.4f}")
+        telling.say(f"{name} {value:g}: validation accuracy {accuracy:.4f}, {said} {goal:.4f}")
         tried = Trial(size, accuracy)
         if choose([*trials, tried], goal) is tried:
             trained.clear()

@@ -15,7 +15,7 @@ from typing import Any
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.settings import CompressionSettings, Settings
-from dwt_keras.training import checkpoint, data, export, fitting, runs, scoring, transfer
+from dwt_keras.training import checkpoint, data, export, fitting, runs, scoring, telling, transfer
 
 # The groups of settings that it depends on, and what in them it does not.
 _GROUPS = (
@@ -59,7 +59,7 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     known = _read(folder)
     if known is not None:
         return known
-    print("training the dense control, which later runs will share")
+    telling.say("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     fitting.fit_control(model, settings, dataset, folder)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from dwt_keras.settings.optimization import OptimizationSettings
+from dwt_keras.training import telling
 
 
 def callbacks(settings: OptimizationSettings, start_from_epoch: int) -> list[Any]:
@@ -55,5 +56,5 @@ def _watching(
         patience=patience,
         start_from_epoch=start_from_epoch,
         restore_best_weights=True,
-        verbose=1,
+        verbose=min(telling.verbosity(), 1),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from dwt_keras.training import (
     penalties,
     scoring,
     soft_labels,
+    telling,
     transfer,
 )
 
@@ -48,7 +48,7 @@ def fit_plainly(
     checkpointing.cut_history(folder / HISTORY, checkpoints.epochs_done)
     # A training that goes on has its head behind it.
     if settings.transfer.head_epochs and not checkpoints.epochs_done:
-        print(f"the head alone, for {settings.transfer.head_epochs} epochs")
+        telling.say(f"the head alone, for {settings.transfer.head_epochs} epochs")
         with transfer.head_alone(model, settings) as of_head:
             _compile(model, of_head, dataset)
             alone = checkpointing.Checkpoints(folder, [], writes=False)
@@ -114,10 +114,8 @@ def _fit(
 
 
 def _verbosity(settings: Settings) -> int:
-    """What Keras shows: a bar on a terminal, else a line an epoch; of several workers one does."""
-    if not distribution.worker(settings).is_chief:
-        return 0
-    return 1 if sys.stdout.isatty() else 2
+    """What Keras shows; of several workers one does."""
+    return telling.verbosity() if distribution.worker(settings).is_chief else 0
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

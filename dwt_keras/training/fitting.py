@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,10 +144,23 @@ def prepare(
     return Prepared(model, compression, found)
 
 
-def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: Path) -> Trained:
+def fit(
+    prepared: Prepared,
+    settings: Settings,
+    dataset: data.Dataset,
+    folder: Path,
+    watching: Sequence[Any] = (),
+) -> Trained:
     """Trains and compresses; history.csv, event files and checkpoints go to the folder.
 
     A training that was interrupted there goes on. One over several devices ends on one of them.
+
+    Args:
+        prepared: The network and its compression.
+        settings: What to do.
+        dataset: The data.
+        folder: Where it leaves what it leaves.
+        watching: Further callbacks of Keras, behind all others.
     """
     samples = len(dataset.train)
     with distribution.training(settings) as strategy:
@@ -155,10 +168,10 @@ def fit(prepared: Prepared, settings: Settings, dataset: data.Dataset, folder: P
             with strategy.scope():
                 apart = prepare(settings, dataset)
             distribution.synchronise(apart.model)
-            callbacks = _callbacks(apart.compression, settings, samples, folder)
+            callbacks = _callbacks(apart.compression, settings, samples, folder, watching)
             epochs.fit_plainly(apart.model, settings, dataset, callbacks.all, folder)
     model, compression = prepared.model, prepared.compression
-    callbacks = _callbacks(compression, settings, samples, folder)
+    callbacks = _callbacks(compression, settings, samples, folder, watching)
     done = epochs.fit_plainly(model, settings, dataset, callbacks.all, folder)
     return Trained(
         model,
@@ -195,7 +208,11 @@ def fit_control(
 
 
 def _callbacks(
-    compression: DWTCompression, settings: Settings, samples: int, folder: Path
+    compression: DWTCompression,
+    settings: Settings,
+    samples: int,
+    folder: Path,
+    others: Sequence[Any],
 ) -> _Callbacks:
     # Here and not above: views stand over training and look at what it leaves.
     from dwt_keras.views import tensorboard, watching
@@ -218,6 +235,7 @@ def _callbacks(
             watch,
             rates_of_steps=learning_rate.changes_within_epochs(settings.optimization),
         ),
+        *others,
     ]
     return _Callbacks(everyone, stopping, best, watch)
 

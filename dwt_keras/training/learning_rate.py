@@ -17,6 +17,7 @@ from keras.optimizers import schedules
 from dwt_keras.settings import Settings
 from dwt_keras.settings import optimization as names
 from dwt_keras.settings.optimization import OptimizationSettings
+from dwt_keras.training import telling
 
 # For how many of Adam's updates its step size is right where it falls to zero, and by how much it
 # is raised at most where they are fewer; the optimizers whose updates are like Adam's.
@@ -194,7 +195,7 @@ def callbacks(settings: Settings, samples: int, start_from_epoch: int) -> list[A
             factor=_decay_factor(optimization),
             patience=optimization.plateau_patience_epochs or _PLATEAU_PATIENCE_EPOCHS,
             min_lr=optimization.lowest_learning_rate or 0.0,
-            verbose=1,
+            verbose=min(telling.verbosity(), 1),
         )
     ]
 

@@ -6,6 +6,8 @@ Importing this module loads NumPy alone.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,6 +53,13 @@ class Part(Protocol):
     def samples(self, count: int | None = None) -> Array:
         """The first inputs, or all of them, as one array."""
 
+    def repeated(self, counts: Array) -> Part:
+        """The part that has each sample so many times, in the same order.
+
+        Args:
+            counts: Whole numbers, 0 or more, of shape (samples,).
+        """
+
     def fingerprint(self) -> Iterator[bytes]:
         """What tells these data from others, for hashing."""
 
@@ -90,6 +99,10 @@ class ArrayPart:
 
     def samples(self, count: int | None = None) -> Array:
         return self.inputs[:count]
+
+    def repeated(self, counts: Array) -> ArrayPart:
+        places = np.repeat(np.arange(len(self)), counts)
+        return ArrayPart(self.inputs[places], self.labels[places])
 
     def fingerprint(self) -> Iterator[bytes]:
         for array in (self.inputs, self.labels):
@@ -147,6 +160,23 @@ class StreamPart:
         size = max(min(count, _READ), 1)
         batches = itertools.islice(self.arrays(size), -(-count // size))
         return np.concatenate([inputs for inputs, _ in batches])[:count]
+
+    def repeated(self, counts: Array) -> StreamPart:
+        import tensorflow as tf
+
+        def elements() -> tf.data.Dataset:
+            counted = tf.data.Dataset.from_tensor_slices(counts.astype(np.int64))
+            return tf.data.Dataset.zip(self.elements(), counted).flat_map(
+                lambda element, count: tf.data.Dataset.from_tensors(element).repeat(count)
+            )
+
+        times = hashlib.blake2b(counts.astype(np.int64).tobytes(), digest_size=16).hexdigest()
+        return dataclasses.replace(
+            self,
+            labels=np.repeat(self.labels, counts),
+            elements=elements,
+            identity=f"{self.identity} {times}",
+        )
 
     def fingerprint(self) -> Iterator[bytes]:
         yield self.identity.encode()

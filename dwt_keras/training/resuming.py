@@ -13,8 +13,10 @@ from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings import Settings, resuming
+from dwt_keras.settings.studies import StudySettings
 from dwt_keras.training import distribution, runs
 
+_NO_STUDY = StudySettings()
 _SETTINGS, _METRICS, _LOCK = "settings.json", "metrics.json", "lock"
 # What is no part of a run's identity: how it was begun.
 _NAME = "resume"
@@ -22,11 +24,13 @@ _NAME = "resume"
 _EXPORTED = ("serving", "serving_fast")
 
 
-def settings_of(values: Mapping[str, Any], given: Collection[str]) -> Settings:
+def settings_of(
+    values: Mapping[str, Any], given: Collection[str]
+) -> tuple[Settings, StudySettings]:
     """The settings of a command line, those of the run that it names where it names one.
 
     Args:
-        values: All settings by name, defaults filled in.
+        values: All settings of runs and studies by name, defaults filled in.
         given: The names of those that the user gave.
 
     Raises:
@@ -35,27 +39,38 @@ def settings_of(values: Mapping[str, Any], given: Collection[str]) -> Settings:
     """
     named = values.get(_NAME)
     if named in (None, resuming.AUTO):
-        return Settings.from_flat(values)
+        return _both(values)
     recorded = _recorded(Path(str(named)))
-    before = Settings.from_flat(recorded)
     mine = {name: values[name] for name in given}
-    settings = Settings.from_flat({**recorded, **mine, _NAME: named})
-    _refuse_differences(settings, before, mine)
-    return settings
+    found = _both({**recorded, **mine, _NAME: named})
+    _refuse_differences(identity(*found), identity(*_both(recorded)), mine)
+    return found
 
 
-def is_complete(settings: Settings) -> bool:
-    """Whether the run that the settings name has all that it shall have."""
+def is_complete(settings: Settings, study: StudySettings = _NO_STUDY) -> bool:
+    """Whether the run or study that the settings name has all that it shall have."""
     named = settings.resuming.resume
-    return named not in (None, resuming.AUTO) and (Path(str(named)) / _METRICS).exists()
+    return named not in (None, resuming.AUTO) and (Path(str(named)) / _last(study)).exists()
 
 
 @contextlib.contextmanager
-def folder_of(settings: Settings) -> Iterator[Path]:
+def folder_of(
+    settings: Settings,
+    place: Path | None = None,
+    study: StudySettings = _NO_STUDY,
+    is_shared: bool = False,
+) -> Iterator[Path]:
     """The folder to work in, a new one or that of the run that is taken up.
 
     Of several workers all but the chief get one that lasts as long as the context, with what the
     chief takes up. As long as the context lasts, no other process can take up the same run.
+
+    Args:
+        settings: The run's.
+        place: The folder in the place of a new one, or of that which the settings name; what has
+            been begun there by the same settings is taken up.
+        study: The study's settings, where it is a study that needs a folder.
+        is_shared: Whether other processes may work in it at the same time.
 
     Raises:
         ArgumentError: If the folder that is named is no run's, or other settings' run's; if
@@ -63,26 +78,31 @@ def folder_of(settings: Settings) -> Iterator[Path]:
         UserError: If the run is complete, or another process works on it.
     """
     if not distribution.worker(settings).is_chief:
-        with tempfile.TemporaryDirectory(prefix="dwt_keras.") as place:
+        with tempfile.TemporaryDirectory(prefix="dwt_keras.") as scratch:
             found = _found_by_another(settings)
             if found is not None and (found / runs.CHECKPOINT).exists():
-                shutil.copytree(found / runs.CHECKPOINT, Path(place) / runs.CHECKPOINT)
-            yield Path(place)
+                shutil.copytree(found / runs.CHECKPOINT, Path(scratch) / runs.CHECKPOINT)
+            yield Path(scratch)
         return
     with contextlib.ExitStack() as stack:
-        named = settings.resuming.resume
+        named = settings.resuming.resume if place is None else str(place)
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
         if named in (None, resuming.AUTO):
-            found = _newest(settings, stack) if named else None
+            found = _newest(settings, study, stack) if named else None
         else:
             found = Path(str(named))
-            _refuse_differences(settings, Settings.from_flat(_recorded(found)), settings.flat())
-            if is_complete(settings):
+            if found != place or (found / _SETTINGS).exists():
+                wanted = identity(settings, study)
+                _refuse_differences(wanted, identity(*_both(_recorded(found))), wanted)
+            if (found / _last(study)).exists():
                 raise checks.UserError(f"{found} is complete: there is nothing to resume")
-            if not _claim(found, stack):
+            if not is_shared and not _claim(found, stack):
                 raise checks.UserError(f"{found} is being worked on by another process")
         if found is None:
-            found = runs.create(settings)
-            _claim(found, stack)
+            found = runs.create(settings, study)
+            if not is_shared:
+                _claim(found, stack)
         else:
             _tidy(found)
         yield found
@@ -93,27 +113,47 @@ def begun_by_itself(settings: Settings) -> dict[str, Any]:
     return {**settings.flat(), _NAME: None}
 
 
+def identity(settings: Settings, study: StudySettings) -> dict[str, Any]:
+    """What tells a run, or a study, from others: all settings by name."""
+    return {**begun_by_itself(settings), **study.flat()}
+
+
+def _both(values: Mapping[str, Any]) -> tuple[Settings, StudySettings]:
+    of_studies = StudySettings.flat_fields()
+    return (
+        Settings.from_flat({name: values[name] for name in values if name not in of_studies}),
+        StudySettings.from_flat({name: values[name] for name in values if name in of_studies}),
+    )
+
+
+def _last(study: StudySettings) -> str:
+    """The file without which the folder of a run, or of a study, is not complete."""
+    return runs.STUDY if study.is_wanted else _METRICS
+
+
 def _found_by_another(settings: Settings) -> Path | None:
     """What the chief takes up, which it may have claimed already."""
     named = settings.resuming.resume
     if named == resuming.AUTO:
-        return next(_unfinished(settings), None)
+        return next(_unfinished(settings, _NO_STUDY), None)
     return None if named is None else Path(named)
 
 
-def _newest(settings: Settings, stack: contextlib.ExitStack) -> Path | None:
+def _newest(settings: Settings, study: StudySettings, stack: contextlib.ExitStack) -> Path | None:
     """The newest unfinished run of the same settings that no other process works on."""
-    return next((folder for folder in _unfinished(settings) if _claim(folder, stack)), None)
+    found = _unfinished(settings, study)
+    return next((folder for folder in found if _claim(folder, stack)), None)
 
 
-def _unfinished(settings: Settings) -> Iterator[Path]:
+def _unfinished(settings: Settings, study: StudySettings) -> Iterator[Path]:
     """Unfinished runs of the same settings, the newest first."""
-    wanted = begun_by_itself(settings)
-    for folder in sorted(runs.group_folder(settings).glob("[0-9]*"), reverse=True):
-        if (folder / _METRICS).exists():
+    wanted = identity(settings, study)
+    group = runs.group_folder(settings, study)
+    for folder in sorted(group.glob("[0-9]*"), reverse=True):
+        if (folder / _last(study)).exists():
             continue
         try:
-            found = begun_by_itself(Settings.from_flat(_recorded(folder)))
+            found = identity(*_both(_recorded(folder)))
         except checks.ArgumentError:  # Of another version, or begun just now.
             continue
         if found == wanted:
@@ -121,10 +161,10 @@ def _unfinished(settings: Settings) -> Iterator[Path]:
 
 
 def _recorded(folder: Path) -> dict[str, Any]:
-    """The settings of a run by name."""
+    """The settings of a run, or of a study and its runs, by name."""
     try:
         record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-        found: dict[str, Any] = dict(record["settings"])
+        found: dict[str, Any] = {**record["settings"], **record.get("study", {})}
     except (OSError, ValueError, KeyError, TypeError):
         raise checks.ArgumentError(
             _NAME,
@@ -134,8 +174,9 @@ def _recorded(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _refuse_differences(settings: Settings, before: Settings, compared: Collection[str]) -> None:
-    wanted, there = begun_by_itself(settings), begun_by_itself(before)
+def _refuse_differences(
+    wanted: Mapping[str, Any], there: Mapping[str, Any], compared: Collection[str]
+) -> None:
     for name, value in wanted.items():
         if name in compared and value != there[name]:
             raise checks.ArgumentError(

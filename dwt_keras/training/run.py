@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
 import math
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +14,6 @@ from typing import Any
 import keras
 
 from dwt_keras import checks, files
-from dwt_keras._version import __version__
 from dwt_keras.compression import folding, shrink, targets
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import Settings
@@ -36,9 +33,9 @@ from dwt_keras.training import (
     resuming,
     scoring,
     starting_files,
+    telling,
+    versions,
 )
-
-_LIBRARIES = ("tensorflow", "keras", "numpy", "numba", "scipy", "PyWavelets")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +56,20 @@ class Result:
     targets: tuple[targets.Target, ...]
 
 
-def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
+def run(
+    settings: Settings,
+    dataset: data.Dataset | None = None,
+    *,
+    folder: Path | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Result:
     """Trains, compresses, evaluates and exports one network, or goes on where that was interrupted.
 
     Args:
         settings: What to do.
         dataset: The data, where they have been loaded already.
+        folder: Where the run goes, or goes on, in the place of a new folder below save_dir.
+        callbacks: Keras' callbacks that watch the training too, behind those of the run.
 
     Returns:
         The result; its folder holds the same on disk.
@@ -76,23 +81,27 @@ def run(settings: Settings, dataset: data.Dataset | None = None) -> Result:
     """
     distribution.start(settings)
     with numerics.determinism(settings.numerics):
-        return _prepare_and_run(settings, dataset)
+        return _prepare_and_run(settings, dataset, folder, callbacks)
 
 
-def _prepare_and_run(settings: Settings, dataset: data.Dataset | None) -> Result:
+def _prepare_and_run(
+    settings: Settings,
+    dataset: data.Dataset | None,
+    place: Path | None,
+    callbacks: Sequence[Any],
+) -> Result:
     if dataset is None:
         dataset = data.load(settings.data)
     starting_files.check(settings)
     searched = settings.compression.max_accuracy_drop is not None
     first, least = accuracy_drop.first_and_least(settings, dataset) if searched else (0, 0)
     # Raises where there is nothing to compress.
-    prepared = fitting.prepare(
-        accuracy_drop.with_target(settings, first) if searched else settings, dataset, say=print
-    )
+    wanted = accuracy_drop.with_target(settings, first) if searched else settings
+    prepared = fitting.prepare(wanted, dataset, say=telling.say)
 
-    with resuming.folder_of(settings) as folder, interrupts.at_once():
+    with resuming.folder_of(settings, place) as folder, interrupts.at_once():
         try:
-            return _run(settings, dataset, prepared, folder, first, least)
+            return _run(settings, dataset, prepared, folder, first, least, callbacks)
         except KeyboardInterrupt:
             if not distribution.worker(settings).is_chief:
                 raise
@@ -107,15 +116,16 @@ def _run(
     folder: Path,
     first: int,
     least: int,
+    callbacks: Sequence[Any],
 ) -> Result:
     """Everything that a run leaves in its folder, which may have some of it already."""
     started = time.perf_counter()
     searched = settings.compression.max_accuracy_drop is not None
     files.write_text(folder / "settings.json", _settings_json(settings, dataset, prepared.kernels))
     if searched:
-        found = accuracy_drop.smallest(settings, dataset, folder, first, least)
+        found = accuracy_drop.smallest(settings, dataset, folder, first, least, callbacks)
     else:
-        found = accuracy_drop.Found(fitting.fit(prepared, settings, dataset, folder))
+        found = accuracy_drop.Found(fitting.fit(prepared, settings, dataset, folder, callbacks))
     model, compression = found.trained.model, found.trained.compression
     if not distribution.worker(settings).is_chief:
         report = compression.report or shrink.measure(compression.targets)
@@ -185,7 +195,7 @@ def _export(
     try:
         fast = folding.fold(model, compression.targets)
     except checks.UserError as error:
-        print(f"no serving_fast: {error}")
+        telling.say(f"no serving_fast: {error}")
         return model, sizes
     export.save_serving(fast, folder / "serving_fast" / "1")
     return fast, {**sizes, "serving_fast": export.folder_bytes(folder / "serving_fast" / "1")}
@@ -199,7 +209,7 @@ def _litert(model: keras.Model, dataset: data.Dataset, folder: Path) -> dict[str
         if litert.is_installed():
             found["litert_test_accuracy"] = litert.accuracies(folder, dataset.test)
     except checks.UserError as error:
-        print(f"LiteRT: {error}")
+        telling.say(f"LiteRT: {error}")
     return found
 
 
@@ -229,12 +239,11 @@ def _zeros(compression: DWTCompression) -> dict[str, Any]:
 def _settings_json(
     settings: Settings, dataset: data.Dataset, found: Sequence[targets.Target]
 ) -> str:
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     record = {
         "settings": resuming.begun_by_itself(settings),
         **({"class_names": dataset.class_names} if dataset.class_names else {}),
         "bases": {target.path: _basis_record(target) for target in found},
-        "versions": {"dwt_keras": __version__, "python": sys.version.split()[0], **versions},
+        "versions": versions.found(),
     }
     return json.dumps(record, indent=2) + "\n"
 

@@ -13,20 +13,29 @@ from typing import Any
 from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings, sources, structure
 from dwt_keras.settings.budget import BYTES
+from dwt_keras.settings.studies import StudySettings
 
 # The folder within a run's that it needs until it is complete.
 CHECKPOINT = "checkpoint"
+# The file that a study's folder gets last of all.
+STUDY = "study.json"
+_METRICS = "metrics.json"
+_NO_STUDY = StudySettings()
 # Rules whose name says no more than what stands in the threshold's place.
 _NAMED = ("absolute", BYTES, structure.RULE)
 
 
-def group_folder(settings: Settings) -> Path:
+def group_folder(settings: Settings, study: StudySettings = _NO_STUDY) -> Path:
     """The folder that collects the runs with these parameters, relative to nothing but save_dir.
+
+    Args:
+        settings: The run's.
+        study: Those of a study, if it is one.
 
     Returns:
         `<save_dir>/<dataset>-<model>/<wavelet>-level<L>-threshold<T>[-<rule>][-<mode>][-<axes>]`
         `-batch<B>-epochs<E>`, the bracketed parts where they are not the default; with a target
-        `bytes<N>` in the place of the threshold.
+        `bytes<N>` in the place of the threshold. Of studies `<save_dir>/<dataset>-<model>/studies`.
     """
     compression, training = settings.compression, settings.training
     parts = [
@@ -39,11 +48,11 @@ def group_folder(settings: Settings) -> Path:
         f"batch{training.batch_size}",
         f"epochs{training.epochs}",
     ]
-    return (
-        Path(training.save_dir)
-        / _slug("-".join(map(sources.short_name, (settings.data.dataset, training.model))))
-        / _slug("-".join(part for part in parts if part))
-    )
+    names = map(sources.short_name, (settings.data.dataset, training.model))
+    whole = Path(training.save_dir) / _slug("-".join(names))
+    if study.is_wanted:
+        return whole / "studies"
+    return whole / _slug("-".join(part for part in parts if part))
 
 
 def _threshold(compression: CompressionSettings) -> str:
@@ -57,8 +66,8 @@ def _threshold(compression: CompressionSettings) -> str:
     return "thresholdauto" if compression.is_data_driven else f"threshold{compression.threshold:g}"
 
 
-def create(settings: Settings) -> Path:
-    """Makes the folder of a new run, with a number that no other run of the group has.
+def create(settings: Settings, study: StudySettings = _NO_STUDY) -> Path:
+    """Makes the folder of a new run or study, with a number that no other run of the group has.
 
     Runs that start at the same moment get different numbers: a number belongs to whoever
     creates its hidden marker first, and the marker goes once the folder stands.
@@ -69,7 +78,7 @@ def create(settings: Settings) -> Path:
     Raises:
         ArgumentError: If save_dir cannot be written.
     """
-    group = group_folder(settings)
+    group = group_folder(settings, study)
     name = settings.training.run_name
     suffix = f"-{_slug(name)}" if name else ""
     try:
@@ -117,13 +126,9 @@ def find(folder: Path) -> tuple[list[Record], list[str]]:
         The runs, and one line for each folder of one that cannot be read.
     """
     found, problems = [], []
-    for path in sorted(folder.rglob("metrics.json")):
-        place = path.parent
-        # Written by train.py into a hidden folder, and not yet moved to its own.
-        if any(part.startswith(".") for part in place.relative_to(folder).parts):
-            continue
+    for place in _with_metrics(folder):
         try:
-            metrics = _json(path)
+            metrics = _json(place / _METRICS)
             settings = _json(place / "settings.json").get("settings", {})
             float(metrics["test_accuracy"])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -133,6 +138,18 @@ def find(folder: Path) -> tuple[list[Record], list[str]]:
         name = place.relative_to(folder).as_posix()
         found.append(Record(place.name if name == "." else name, settings, metrics))
     return found, problems
+
+
+def _with_metrics(folder: Path) -> list[Path]:
+    """All folders below one that have metrics.json, in their order."""
+    found = []
+    # Others may write there meanwhile: what has gone since it was listed is passed over.
+    for place, inner, names in os.walk(folder):
+        # Hidden are those that train.py has not yet moved to their place.
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        if _METRICS in names:
+            found.append(Path(place))
+    return sorted(found)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import keras
 from dwt_keras import checks
 from dwt_keras.settings import Settings
 from dwt_keras.settings.views import NONE
-from dwt_keras.training import control, data, fitting
+from dwt_keras.training import control, data, fitting, telling
 from dwt_keras.views import outcomes, run_view, tensorboard_run
 
 
@@ -34,7 +35,7 @@ def write(
         metrics: What its metrics.json will hold.
     """
     try:
-        name = folder.relative_to(settings.training.save_dir).as_posix()
+        name = Path(os.path.relpath(folder, settings.training.save_dir)).as_posix()
         tensorboard_run.write(folder / "tensorboard", settings, metrics, name)
         if settings.views.figures == NONE:
             return
@@ -47,7 +48,8 @@ def write(
         network = None if dense is None else load_control(dense.folder)
         report.write_run(run, shown, outcomes.of(trained.model, dataset, network))
     except Exception as error:  # Of Matplotlib, say, or of a disk that is full.
-        print(f"no figures or report: {checks.said(error)} (python -m dwt_keras report {folder})")
+        said = checks.said(error)
+        telling.say(f"no figures or report: {said} (python -m dwt_keras report {folder})")
 
 
 def load_control(folder: Path) -> keras.Model:

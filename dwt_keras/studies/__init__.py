@@ -1,0 +1,1 @@
+"""Loops over training runs: searches, cross-validations, ensembles."""

@@ -1,0 +1,19 @@
+"""What a study leaves behind, of whichever kind it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study came to.
+
+    Attributes:
+        record: What study.json says.
+        text: What the terminal says.
+    """
+
+    record: dict[str, Any]
+    text: str

@@ -1,0 +1,60 @@
+"""One study: its folder, its kind, and what is left when it is done."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from dwt_keras import files
+from dwt_keras.settings import Settings
+from dwt_keras.settings.studies import StudySettings
+from dwt_keras.studies.outcome import Outcome
+from dwt_keras.training import data, interrupts, resuming, runs, versions
+
+Kind = Callable[[Settings, StudySettings, data.Dataset, Path], Outcome]
+
+
+def run(settings: Settings, study: StudySettings, dataset: data.Dataset) -> str:
+    """Runs a study, or goes on where it was interrupted; returns what there is to tell of it.
+
+    Args:
+        settings: What all its runs have in common.
+        study: What to do.
+        dataset: The data.
+
+    Raises:
+        UserError: If the settings do not fit the data, the network or the disk.
+        KeyboardInterrupt: If the user ends it; the message says how to go on.
+    """
+    kind = _kind(study)
+    with resuming.folder_of(settings, study=study) as folder, interrupts.at_once():
+        record = {
+            "settings": resuming.begun_by_itself(settings),
+            "study": study.flat(),
+            "versions": versions.found(),
+        }
+        files.write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n")
+        try:
+            outcome = kind(settings, study, dataset, folder)
+        except KeyboardInterrupt:
+            again = f"python train.py --resume={shlex.quote(str(folder))}"
+            raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
+        # Last of all: a folder that has it is complete.
+        files.write_text(folder / runs.STUDY, json.dumps(outcome.record, indent=2) + "\n")
+    return f"{outcome.text}\n\n{folder}"
+
+
+def _kind(study: StudySettings) -> Kind:
+    if study.folds.is_wanted:
+        from dwt_keras.studies import folds
+
+        return folds.run
+    if study.tuning.is_wanted:
+        from dwt_keras.studies import tuning
+
+        return tuning.run
+    from dwt_keras.studies import ensemble
+
+    return ensemble.run

@@ -1,0 +1,38 @@
+"""The single runs of a study: quiet, and not made twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dwt_keras.settings import Settings
+from dwt_keras.studies import members, progress
+from dwt_keras.training import data
+
+TINY = {"epochs": 1, "hidden_units": (4,), "batch_size": 256, "figures": "none"}
+
+
+def test_a_complete_run_is_taken_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings.from_flat({**TINY, "save_dir": str(tmp_path)})
+    dataset = data.load(settings.data)
+    place = tmp_path / "members" / "1"
+    found = members.train(settings, dataset, place)
+    assert capsys.readouterr().out == ""
+    assert found.metrics == json.loads((place / "metrics.json").read_text())
+    assert found.folder == place
+    before = (place / "metrics.json").stat().st_mtime_ns
+    assert members.train(settings, dataset, place) == found
+    assert (place / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_progress_counts_from_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.over("trial", 3, done=1) as shown:
+        shown.step("0.9")
+        shown.step("0.8")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("trial 2 of 3: 0.9; about 00:0")
+    assert lines[1] == "trial 3 of 3: 0.8"
