@@ -31,3 +31,19 @@ def train_py() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return call
+
+
+@pytest.fixture
+def train_here(
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same in this process, which has TensorFlow loaded once for all."""
+    import train
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        status = train.main(["train.py", *arguments])
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(list(arguments), status, printed.out, printed.err)
+
+    return call

@@ -116,9 +116,13 @@ def test_a_folder_without_networks_is_told(
     assert "has no network of a run of train.py in it" in capsys.readouterr().err
 
 
-def test_the_fewest_rows_within_a_loss_are_searched(train_py: Any, tmp_path: Path) -> None:
-    done = train_py(
-        "--structure=rows", "--max_accuracy_drop=0.05", "--epochs=2", f"--save_dir={tmp_path}"
+def test_the_fewest_rows_within_a_loss_are_searched(train_here: Any, tmp_path: Path) -> None:
+    done = train_here(
+        "--structure=rows",
+        "--max_accuracy_drop=0.05",
+        "--epochs=2",
+        "--figures=none",
+        f"--save_dir={tmp_path}",
     )
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "digits-mlp").glob("auto-levelauto-rowsdrop0.05-*/001")
@@ -131,8 +135,8 @@ def test_the_fewest_rows_within_a_loss_are_searched(train_py: Any, tmp_path: Pat
     assert len(list((folder / "trials").glob("*/history.csv"))) == len(shares)
 
 
-def test_where_all_rows_are_kept_there_is_nothing_faster(train_py: Any, tmp_path: Path) -> None:
-    done = train_py("--keep_rows=1.0", "--epochs=1", f"--save_dir={tmp_path}")
+def test_where_all_rows_are_kept_there_is_nothing_faster(train_here: Any, tmp_path: Path) -> None:
+    done = train_here("--keep_rows=1.0", "--epochs=1", "--figures=none", f"--save_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert "no serving_fast: model 'mlp' has no empty rows to fold" in done.stdout
     (folder,) = (tmp_path / "digits-mlp").glob("*/001")
@@ -159,9 +163,9 @@ def test_where_all_rows_are_kept_there_is_nothing_faster(train_py: Any, tmp_path
     ],
 )
 def test_mistakes_cost_one_line(
-    train_py: Any, arguments: str, message: str, tmp_path: Path
+    train_here: Any, arguments: str, message: str, tmp_path: Path
 ) -> None:
-    done = train_py(*arguments.split(), f"--save_dir={tmp_path}")
+    done = train_here(*arguments.split(), f"--save_dir={tmp_path}")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert message in line

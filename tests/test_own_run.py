@@ -93,6 +93,7 @@ def test_a_broken_image_is_named_by_the_training(tmp_path: Path) -> None:
 def test_the_smallest_file_within_a_loss_is_found_from_a_start(tmp_path: Path) -> None:
     """Its control starts from the same weights, so that it is as good after one epoch."""
     common = {"epochs": 4, "seed": 1, "hidden_units": (16,), "learning_rate": 0.01}
+    common["figures"] = "none"
     first = run.run(Settings.from_flat({**common, "save_dir": str(tmp_path / "first")}))
     settings = Settings.from_flat(
         {

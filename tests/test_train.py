@@ -170,6 +170,7 @@ def test_same_seed_gives_the_same_weights_and_numbers_count_up(
     import keras
 
     flags = ("--epochs=2", "--threshold_rule=quantile", "--threshold=0.8", "--level=2")
+    flags += ("--figures=none",)
     for seed in (1, 1, 2):
         assert train_py(*flags, f"--seed={seed}", f"--save_dir={tmp_path}").returncode == 0
     (group,) = (tmp_path / "digits-mlp").iterdir()
@@ -293,9 +294,9 @@ def test_help_names_every_flag_and_loads_no_tensorflow() -> None:
     )
     assert time.monotonic() - started < 2
     assert done.returncode == 0, done.stderr
-    from dwt_keras.settings import flat_fields
+    import train
 
-    for name in flat_fields():
+    for name in train.fields():
         assert f"--{name}" in done.stdout or f"--[no]{name}" in done.stdout
     assert "Raising it" in done.stdout
 
@@ -303,18 +304,20 @@ def test_help_names_every_flag_and_loads_no_tensorflow() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.cfg")), ids=lambda p: p.name)
 def test_configs_are_valid_and_open_with_their_command(path: Path) -> None:
     import train
-    from dwt_keras.settings import Settings
+    from dwt_keras.training import resuming
 
     assert path.read_text().startswith(f"# python train.py --flagfile=configs/{path.name}")
     values = train.parse(["train.py", f"--flagfile={path}"])
     assert values is not None
-    Settings.from_flat(values)
+    resuming.settings_of(values, ())
 
 
-def test_a_target_in_bytes_is_kept(train_py: Any, tmp_path: Path) -> None:
+def test_a_target_in_bytes_is_kept(train_here: Any, tmp_path: Path) -> None:
     from dwt_keras.training import coding
 
-    done = train_py("--target_bytes=1200", "--epochs=3", f"--save_dir={tmp_path}")
+    done = train_here(
+        "--target_bytes=1200", "--epochs=3", "--figures=none", f"--save_dir={tmp_path}"
+    )
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "digits-mlp/auto-levelauto-bytes1200-batch32-epochs3/001"
     metrics = metrics_of(folder)
@@ -328,8 +331,10 @@ def test_a_target_in_bytes_is_kept(train_py: Any, tmp_path: Path) -> None:
     assert settings["threshold"] is None
 
 
-def test_the_smallest_file_within_a_loss_is_searched(train_py: Any, tmp_path: Path) -> None:
-    done = train_py("--max_accuracy_drop=0.05", "--epochs=2", f"--save_dir={tmp_path}")
+def test_the_smallest_file_within_a_loss_is_searched(train_here: Any, tmp_path: Path) -> None:
+    done = train_here(
+        "--max_accuracy_drop=0.05", "--epochs=2", "--figures=none", f"--save_dir={tmp_path}"
+    )
     assert done.returncode == 0, done.stderr
     assert "training the dense control" in done.stdout
     (folder,) = (tmp_path / "digits-mlp").glob("auto-levelauto-drop0.05-*/001")
@@ -356,9 +361,9 @@ def test_the_smallest_file_within_a_loss_is_searched(train_py: Any, tmp_path: Pa
     ],
 )
 def test_a_bad_budget_is_one_line(
-    train_py: Any, tmp_path: Path, arguments: list[str], message: str
+    train_here: Any, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    done = train_py(*arguments, f"--save_dir={tmp_path}")
+    done = train_here(*arguments, f"--save_dir={tmp_path}")
     assert done.returncode != 0
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

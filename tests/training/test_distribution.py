@@ -82,6 +82,7 @@ def free_ports(count: int) -> list[int]:
 
 def test_two_devices_train_what_one_does(tmp_path: Path) -> None:
     settings = {**COMMON, "target_bytes": 900, "save_best": True, "distribute": "mirrored"}
+    settings["figures"] = "none"
     finished(start(tmp_path / "w.npz", {**settings, "save_dir": str(tmp_path / "two")}, devices=2))
     finished(start(tmp_path / "v.npz", {**settings, "save_dir": str(tmp_path / "one")}))
     two, one = folder_below(tmp_path / "two"), folder_below(tmp_path / "one")

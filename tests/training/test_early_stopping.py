@@ -73,6 +73,7 @@ def test_a_target_in_bytes_is_kept_and_only_quantised_epochs_are_watched(
             "learning_rate_schedule": "constant",
             "early_stopping_patience_epochs": 1,
             "save_dir": str(tmp_path),
+            "figures": "none",
         }
     )
     result = run.run(settings, digits)

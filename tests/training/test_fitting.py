@@ -67,6 +67,7 @@ def test_a_target_in_bytes_is_kept_whatever_trains(
 ) -> None:
     settings = Settings.from_flat(
         {**COMMON, "epochs": 4, "target_bytes": 700, "save_dir": str(tmp_path), **values}
+        | {"figures": "none"}
     )
     before = keras.config.dtype_policy().name, config.is_op_determinism_enabled()
     result = run.run(settings, digits)

@@ -14,7 +14,7 @@ import pytest
 from dwt_keras import checks
 from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import DataSettings, Settings
-from dwt_keras.training import data, parts, resuming, run
+from dwt_keras.training import accuracy_drop, data, parts, resuming, run
 from dwt_keras.training.checkpointing import Checkpoints
 
 # What dies closes no files.
@@ -41,6 +41,7 @@ def settings(folder: Path, **values: Any) -> Settings:
             "epochs": EPOCHS,
             "batch_size": 32,
             "save_dir": str(folder),
+            "figures": "none",
             **values,
         }
     )
@@ -111,6 +112,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
 def test_trials_that_are_over_are_not_trained_again(
     tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(accuracy_drop, "TRIALS", 2)
     drop = {"structure": "rows", "max_accuracy_drop": 0.05, "epochs": 2, "save_best": True}
     whole = run.run(settings(tmp_path / "whole", **drop), dataset)
     with monkeypatch.context() as patch, pytest.raises(Killed):
