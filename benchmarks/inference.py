@@ -6,8 +6,14 @@
 
 `rows` trains the 784-128-10 network for 15 epochs on few coefficients, or pixels, of its input and
 prints test accuracies. `cnn` and `wide` train a network and its dense control and time the
-SavedModels of both in one process, by turns, beside sparse kernels (CSR) and LiteRT files: `wide`
-is Flatten, 4096, 4096, 10 over images enlarged to 96 x 96.
+SavedModels of both in one process, by turns: `wide` is Flatten, 4096, 4096, 10 over images enlarged
+to 96 x 96. With `--results=FOLDER` trainings that are over are kept there, and one that was
+interrupted goes on.
+
+Beside them stand what others offer for the same shapes: LiteRT's float and int8 files, its
+EXPERIMENTAL_SPARSITY over scattered zeros and over 2 of 4, and kernels in CSR. These are the dense
+control's weights, the smallest of each kernel set to zero at once: their times are what is
+measured, and their accuracy without any further training is printed beside.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +43,10 @@ KEPT = (98, 49)
 CNN_ROWS = "conv_:0.6,dense_1:0.25"
 WIDE_ROWS = "dense_1:0.1,dense_2:0.1,classes:0.1"
 WIDE_SIDE = 96
+WIDE_BATCH = 256
 BATCHES = (1, 32)
+# What share of each kernel the peers set to zero.
+SCATTERED = 0.9
 
 
 def main() -> None:
@@ -47,6 +57,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seconds", type=float, default=5.0, help="timed for each batch size")
     parser.add_argument("--keep_rows", help="in place of what the part has")
+    parser.add_argument("--results", type=Path, help="keeps networks here")
     options = parser.parse_args()
     if options.part == "rows":
         rows(options)
@@ -82,40 +93,48 @@ def rows(options: Any) -> None:
 
 
 def train(flags: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:
-    """One run of train.py: its metrics, its settings, and its folder."""
-    script = Path(__file__).parents[1] / "train.py"
-    command = [sys.executable, str(script), f"--save_dir={folder}"]
-    command += [f"--{name}={value}" for name, value in flags.items()]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (found,) = folder.rglob("metrics.json")
-    settings = json.loads(found.with_name("settings.json").read_text())
-    return json.loads(found.read_text()), settings, found.parent
+    """One run of train.py: its metrics, its settings, and its folder; taken if it is there."""
+    found = list(folder.rglob("metrics.json"))
+    if not found:
+        script = Path(__file__).parents[1] / "train.py"
+        command = [sys.executable, str(script), f"--save_dir={folder}", "--resume=auto"]
+        command += [f"--{name}={value}" for name, value in flags.items()]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        found = list(folder.rglob("metrics.json"))
+    (path,) = found
+    settings = json.loads(path.with_name("settings.json").read_text())
+    return json.loads(path.read_text()), settings, path.parent
 
 
 def speed(options: Any) -> None:
     """Trains the network and its dense control, and times both."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.results / options.part if options.results else Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
         data_dir = options.data_dir
         flags: dict[str, Any] = {"model": "cnn", "epochs": options.epochs or 13}
         kept = options.keep_rows or CNN_ROWS
         if options.part == "wide":
-            data_dir = enlarged(options.data_dir, Path(folder))
+            data_dir = enlarged(options.data_dir, folder)
             flags = {"model": "mlp", "hidden_units": "4096,4096", "epochs": options.epochs or 4}
+            flags["batch_size"] = WIDE_BATCH
             kept = options.keep_rows or WIDE_ROWS
         flags = {**COMMON, **flags, "data_dir": data_dir, "learning_rate_schedule": "cosine"}
-        control, _, dense = train(
-            {**flags, "wavelet": "none", "threshold": 0}, Path(folder) / "dense"
-        )
-        shrunk, _, run = train(
-            {**flags, "keep_rows": kept, "export": "litert"}, Path(folder) / "rows"
-        )
+        flags["figures"] = "none"
+        control, _, dense = train({**flags, "wavelet": "none", "threshold": 0}, folder / "dense")
+        name = "rows-" + "".join(each if each.isalnum() else "-" for each in kept)
+        shrunk, _, run = train({**flags, "keep_rows": kept, "export": "litert"}, folder / name)
         print(
             f"test accuracy: dense control {control['test_accuracy']:.4f}, "
             f"{kept} {shrunk['test_accuracy']:.4f}, LiteRT {shrunk['litert_test_accuracy']}"
         )
+        peers = sparse_peers(dense, folder)
+        inputs, labels = test_part(data_dir)
+        for peer, path in peers.items():
+            print(f"{peer}: test accuracy {accuracy(path, inputs, labels):.4f}")
         for size in BATCHES:
             print(f"batch {size}, milliseconds")
-            print(timed(dense, run, size, options.seconds))
+            print(timed(dense, run, peers, size, options.seconds))
 
 
 def enlarged(data_dir: str, folder: Path) -> str:
@@ -125,6 +144,9 @@ def enlarged(data_dir: str, folder: Path) -> str:
     from dwt_keras.settings import DataSettings
     from dwt_keras.training import data
 
+    place = folder / "data"
+    if (place / "fashion_mnist.npz").exists():
+        return str(place)
     given = data.load(DataSettings(dataset="fashion_mnist", data_dir=data_dir))
     parts = {}
     for name, images, labels in (
@@ -146,13 +168,71 @@ def enlarged(data_dir: str, folder: Path) -> str:
         "x_test": parts["test"][0],
         "y_test": parts["test"][1],
     }
-    place = folder / "data"
-    place.mkdir()
-    np.savez(place / "fashion_mnist.npz", **arrays)
+    place.mkdir(exist_ok=True)
+    np.savez(place / "fashion_mnist.npz", **arrays)  # type: ignore[arg-type]
     return str(place)
 
 
-def timed(dense: Path, run: Path, batch: int, seconds: float) -> str:
+def test_part(data_dir: str) -> tuple[Any, Any]:
+    from dwt_keras.settings import DataSettings
+    from dwt_keras.training import data
+
+    test = data.load(DataSettings(dataset="fashion_mnist", data_dir=data_dir)).test
+    return test.samples(), test.labels
+
+
+def accuracy(path: Path, inputs: Any, labels: Any) -> float:
+    from dwt_keras.commands import networks
+
+    return float(np.mean(networks.load(str(path), True).predict(inputs).argmax(1) == labels))
+
+
+def sparse_peers(dense: Path, folder: Path) -> dict[str, Path]:
+    """LiteRT files of the dense control with zeros that a converter can make use of."""
+    import keras
+    import tensorflow as tf
+
+    from dwt_keras import native
+    from dwt_keras.training import export
+
+    patterns: dict[str, Callable[[Any], Any]] = {
+        f"{SCATTERED:.0%} zeros, LiteRT EXPERIMENTAL_SPARSITY": scattered,
+        "2 of 4 zeros, LiteRT EXPERIMENTAL_SPARSITY": two_of_four,
+    }
+    found = {}
+    for number, (name, pattern) in enumerate(patterns.items()):
+        found[name] = folder / f"sparse-{number}.tflite"
+        if found[name].exists():
+            continue
+        model = keras.models.load_model(dense / "model.keras")
+        for layer in model.layers:
+            if hasattr(layer, "kernel"):
+                layer.kernel.assign(pattern(layer.kernel.numpy()))
+        with tempfile.TemporaryDirectory() as temporary, native.messages_hidden():
+            export.save_serving(model, Path(temporary) / "1")
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(temporary) / "1"))
+            converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
+            found[name].write_bytes(converter.convert())
+    return found
+
+
+def scattered(kernel: Any) -> Any:
+    return np.where(np.abs(kernel) > np.quantile(np.abs(kernel), SCATTERED), kernel, 0)
+
+
+def two_of_four(kernel: Any) -> Any:
+    """Of four neighbours along the inputs the two smaller become zero; what is over stays."""
+    shape = kernel.shape
+    rows = kernel.reshape(-1, shape[-1])
+    whole = len(rows) // 4 * 4
+    groups = rows[:whole].reshape(-1, 4, shape[-1])
+    ranks = np.abs(groups).argsort(axis=1).argsort(axis=1)
+    return np.concatenate(
+        [np.where(ranks >= 2, groups, 0).reshape(whole, -1), rows[whole:]]
+    ).reshape(shape)
+
+
+def timed(dense: Path, run: Path, peers: dict[str, Path], batch: int, seconds: float) -> str:
     import keras
 
     from dwt_keras.commands import networks
@@ -164,12 +244,13 @@ def timed(dense: Path, run: Path, batch: int, seconds: float) -> str:
         "fast, LiteRT float32": run / "model.tflite",
         "fast, LiteRT int8 weights": run / "model_int8.tflite",
         "fast, LiteRT int8": run / "model_full_int8.tflite",
+        **peers,
     }
     predict = {name: networks.load(str(path), True).predict for name, path in forms.items()}
-    model = keras.models.load_model(run / "model.keras")
-    if all(isinstance(layer, (keras.layers.Flatten, keras.layers.Dense)) for layer in model.layers):
-        predict["plain, kernels in CSR (SciPy)"] = sparse(model)
+    model = keras.models.load_model(dense / "model.keras")
     shape = model.inputs[0].shape[1:]
+    if all(isinstance(layer, (keras.layers.Flatten, keras.layers.Dense)) for layer in model.layers):
+        predict[f"{SCATTERED:.0%} zeros, CSR (SciPy)"] = in_csr(model)
     samples = np.random.default_rng(0).random((batch, *shape), "float32")
     found = latencies.measure(predict, samples, batch, seconds)
     base = found["plain, SavedModel"].median
@@ -181,13 +262,13 @@ def timed(dense: Path, run: Path, batch: int, seconds: float) -> str:
     return table(lines, right_from=1)
 
 
-def sparse(model: Any) -> Any:
-    """A network of Dense layers whose kernels are sparse matrices of their weights."""
+def in_csr(model: Any) -> Any:
+    """A network of Dense layers, most weights zero, whose kernels are sparse matrices."""
     import scipy.sparse
 
     parts = [
         (
-            scipy.sparse.csr_array(layer.kernel.numpy().T),
+            scipy.sparse.csr_array(scattered(layer.kernel.numpy()).T),
             layer.bias.numpy(),
             layer.activation.__name__,
         )

@@ -68,10 +68,17 @@ class Steps:
 
 
 class KerasSteps:
-    """The same by Keras itself, for the devices of one process."""
+    """The same by Keras itself, for the devices of one process.
+
+    Args:
+        model: The model, built and compiled.
+    """
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
+        # Keras adds the replicas' first batches up, whose lengths need not be the same.
+        is_divided = model.distribute_strategy.num_replicas_in_sync > 1
+        self._own = Steps(model) if is_divided else None
 
     def train(self, iterator: Any) -> dict[str, Any]:
         """Takes one training step; `steps_per_execution` of them."""
@@ -81,6 +88,8 @@ class KerasSteps:
 
     def evaluate(self, batches: tf.data.Dataset, callbacks: Any) -> dict[str, Any]:
         """As `Model.evaluate`."""
+        if self._own is not None:
+            return self._own.evaluate(batches, callbacks)
         logs: dict[str, Any] = self._model.evaluate(batches, callbacks=callbacks, return_dict=True)
         return logs
 

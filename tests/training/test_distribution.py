@@ -81,20 +81,29 @@ def free_ports(count: int) -> list[int]:
 
 
 def test_two_devices_train_what_one_does(tmp_path: Path) -> None:
-    settings = {**COMMON, "target_bytes": 900, "save_best": True, "distribute": "mirrored"}
-    settings["figures"] = "none"
+    # 12 batches an epoch, all of which divide evenly; 237 samples for validation, which do not.
+    settings = {**COMMON, "epochs": 9, "validation_fraction": 0.165}
+    # Adam would make much of the rounding of biases that batch normalisation takes away again.
+    settings |= {"optimizer": "sgd", "learning_rate": 0.05}
+    settings |= {"threshold_rule": "quantile", "threshold": 0.8, "batch_norm": True}
+    settings |= {"save_best": True, "figures": "none", "distribute": "mirrored"}
     finished(start(tmp_path / "w.npz", {**settings, "save_dir": str(tmp_path / "two")}, devices=2))
     finished(start(tmp_path / "v.npz", {**settings, "save_dir": str(tmp_path / "one")}))
-    two, one = folder_below(tmp_path / "two"), folder_below(tmp_path / "one")
-    metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (two, one)]
-    assert metrics[0]["bytes"]["dwtz"] <= 900
-    assert metrics[0]["epochs_run"] == 3
-    assert metrics[0]["test_accuracy"] == pytest.approx(metrics[1]["test_accuracy"], abs=0.15)
-    histories = [(folder / "history.csv").read_text().splitlines() for folder in (two, one)]
-    assert [len(rows) for rows in histories] == [4, 4]
-    first = [[float(cell) for cell in rows[1].split(",")] for rows in histories]
-    # The same batches in the same order: the first epoch differs by rounding, if it does.
-    assert first[0] == pytest.approx(first[1], rel=0.05)
+    two, one = np.load(tmp_path / "w.npz"), np.load(tmp_path / "v.npz")
+    # Kernel and bias of both layers, and what normalises the batches of all devices together.
+    assert len(two.files) == len(one.files) == 8
+    for name in two:
+        np.testing.assert_allclose(two[name], one[name], atol=1e-5)
+    folders = folder_below(tmp_path / "two"), folder_below(tmp_path / "one")
+    metrics = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    assert metrics[0]["epochs_run"] == 9
+    assert metrics[0]["zero_fraction"] == pytest.approx(metrics[1]["zero_fraction"], abs=2e-3)
+    assert metrics[0]["test_accuracy"] == pytest.approx(metrics[1]["test_accuracy"], abs=5e-3)
+    histories = [(folder / "history.csv").read_text().splitlines() for folder in folders]
+    for mine, other in zip(*histories, strict=True):
+        if not mine.startswith("epoch"):
+            cells = [[float(cell) for cell in row.split(",")] for row in (mine, other)]
+            assert cells[0] == pytest.approx(cells[1], abs=1e-3)
 
 
 def test_two_workers_end_with_equal_weights(tmp_path: Path) -> None:
