@@ -6,7 +6,6 @@ It is trained once for each combination of what it depends on, and kept below th
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from pathlib import Path
@@ -99,7 +98,7 @@ def _place(settings: Settings, dataset: data.Dataset) -> tuple[dict[str, Any], P
             }
             for group in _GROUPS
         },
-        "data": _digest(dataset),
+        "data": data.digest(dataset),
         "normalize": settings.data.normalize,
         "transfer": dataclasses.asdict(settings.transfer),
         "starts_from": transfer.digest(settings, lambda: fitting.build(settings, dataset)),
@@ -116,13 +115,3 @@ def _read(folder: Path) -> Control | None:
         return Control(folder, float(found["validation_accuracy"]), float(found["test_accuracy"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-# Several trainings of one run ask for the same.
-@functools.lru_cache(maxsize=1)
-def _digest(dataset: data.Dataset) -> str:
-    digest = hashlib.blake2b(str(dataset.classes).encode(), digest_size=16)
-    for part in (dataset.train, dataset.validation, dataset.test):
-        for piece in part.fingerprint():
-            digest.update(piece)
-    return digest.hexdigest()

@@ -6,6 +6,8 @@ TensorFlow, wherever reading them does not need it.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from dwt_keras.training.data_files import (
 )
 from dwt_keras.training.parts import ArrayPart, Part, pipeline
 
-__all__ = ["ArrayPart", "DataError", "Dataset", "Part", "load", "pipeline"]
+__all__ = ["ArrayPart", "DataError", "Dataset", "Part", "digest", "load", "pipeline"]
 
 _CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
 _DIGITS_TEST_FRACTION = 0.2
@@ -60,6 +62,17 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input."""
         return self.train.input_shape
+
+
+# Several trainings of one run ask for the same.
+@functools.lru_cache(maxsize=1)
+def digest(dataset: Dataset) -> str:
+    """What tells a dataset from others, its order and its division into parts included."""
+    found = hashlib.blake2b(str(dataset.classes).encode(), digest_size=16)
+    for part in (dataset.train, dataset.validation, dataset.test):
+        for piece in part.fingerprint():
+            found.update(piece)
+    return found.hexdigest()
 
 
 def load(settings: DataSettings) -> Dataset:

@@ -108,6 +108,20 @@ def folder_of(
         yield found
 
 
+def check_data(folder: Path, digest: str) -> None:
+    """Checks that the data are those that a run was begun with, where it has been begun.
+
+    Raises:
+        UserError: If they are others.
+    """
+    try:
+        record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    if record.get("data", digest) != digest:
+        raise checks.UserError(f"{folder} cannot be resumed: it was begun with other data")
+
+
 def begun_by_itself(settings: Settings) -> dict[str, Any]:
     """The settings by name as settings.json has them, from which a run can be repeated."""
     return {**settings.flat(), _NAME: None}

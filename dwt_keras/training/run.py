@@ -121,6 +121,7 @@ def _run(
     """Everything that a run leaves in its folder, which may have some of it already."""
     started = time.perf_counter()
     searched = settings.compression.max_accuracy_drop is not None
+    resuming.check_data(folder, data.digest(dataset))
     files.write_text(folder / "settings.json", _settings_json(settings, dataset, prepared.kernels))
     if searched:
         found = accuracy_drop.smallest(settings, dataset, folder, first, least, callbacks)
@@ -243,6 +244,7 @@ def _settings_json(
         "settings": resuming.begun_by_itself(settings),
         **({"class_names": dataset.class_names} if dataset.class_names else {}),
         "bases": {target.path: _basis_record(target) for target in found},
+        "data": data.digest(dataset),
         "versions": versions.found(),
     }
     return json.dumps(record, indent=2) + "\n"

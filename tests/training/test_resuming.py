@@ -109,6 +109,22 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert not (found.folder / "checkpoint").exists()
 
 
+def test_other_data_are_refused(
+    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, STEPS + 1)
+        run.run(settings(tmp_path), dataset)
+    (folder,) = tmp_path.glob("*/*/001")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    changed = parts.ArrayPart(dataset.train.samples() / 2, dataset.train.labels)
+    other = dataclasses.replace(dataset, train=changed)
+    with pytest.raises(checks.UserError, match="cannot be resumed: it was begun with other data"):
+        run.run(settings(tmp_path, resume=str(folder)), other)
+    assert {path: path.read_bytes() for path in before} == before
+    run.run(settings(tmp_path, resume=str(folder)), dataset)
+
+
 def test_trials_that_are_over_are_not_trained_again(
     tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
