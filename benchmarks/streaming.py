@@ -21,8 +21,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from dwt_keras.settings import DataSettings, TrainingSettings
-from dwt_keras.training import data, models
+from dwt_keras.settings import Settings
+from dwt_keras.training import data, fitting
 
 BATCH_SIZE, FIRST_BATCHES = 64, 20
 
@@ -36,11 +36,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         write(Path(temporary), options.images, options.side, options.classes)
         started = time.perf_counter()
-        found = data.load(DataSettings(dataset=f"{temporary}/"))
+        settings = Settings.from_flat(
+            {"dataset": f"{temporary}/", "hidden_units": (16,), "batch_size": BATCH_SIZE}
+        )
+        found = data.load(settings.data)
         print(f"found and checked {options.images:,} files: {time.perf_counter() - started:.1f} s")
-        settings = TrainingSettings(hidden_units=(16,), batch_size=BATCH_SIZE)
-        model = models.build(settings, found.input_shape, found.classes)
-        models.compile_model(model, settings, len(found.train))
+        model = fitting.build(settings, found)
         print(f"before the training: {peak():,.0f} MB")
         memory = Memory()
         started = time.perf_counter()
