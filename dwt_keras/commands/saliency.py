@@ -212,7 +212,7 @@ def _spread(names: Sequence[str]) -> list[str]:
 
 
 def _heading(name: str, agreements: tuple[Agreement, Agreement]) -> str:
-    ours, floor = (f"{each.rank_correlation:.2f}" for each in agreements)
+    ours, floor = (f"{each.rank_correlation:z.2f}" for each in agreements)
     return (
         f"{name.removeprefix(_ACTIVATIONS)}: rank correlation {ours}, with shuffled weights {floor}"
     )

@@ -101,10 +101,12 @@ def _channels(
     """Pairs of maps, one pair a channel."""
     control, ours = (_places(values) for values in pair)
     strength = np.abs(control).mean(axis=(0, 1, 2))
+    # The same colours for all channels of a layer.
+    signed = min(float(control.min()), float(ours.min())) < 0
     left = 1 + _APART
     for channel in np.argsort(-strength, kind="stable")[:count]:
         maps = control[..., channel], ours[..., channel]
-        scale = _scale(maps)
+        scale = _scale(maps, signed)
         for found, whose in zip(maps, ("control", "this run"), strict=True):
             words = f"channel {channel}\n{whose}"
             axes.text(left + 0.5, -0.06, words, fontsize=7, ha="center", va="bottom")
@@ -118,7 +120,7 @@ def _units(axes: Axes, pair: tuple[Array, Array], tops: Array, height: float, wi
     """Two bars a sample, the control's above."""
     words = f"{pair[0].shape[1]} units: control above, this run below"
     axes.text(1 + _APART, -0.06, words, fontsize=7, va="bottom")
-    scale = _scale(pair)
+    scale = _scale(pair, min(float(each.min()) for each in pair) < 0)
     half = (height - _NEAR / 2) / 2
     for top, control, ours in zip(tops, *pair, strict=True):
         _tile(axes, control[np.newaxis], (1 + _APART, top, width, half), **scale)
@@ -135,10 +137,10 @@ def _places(values: Array) -> Array:
     return values.reshape(len(values), -1, *values.shape[-2:])
 
 
-def _scale(maps: tuple[Array, Array]) -> dict[str, Any]:
+def _scale(maps: tuple[Array, Array], signed: bool) -> dict[str, Any]:
     """One scale of colours for both networks."""
     most = max(float(np.abs(each).max()) for each in maps) or 1.0
-    if min(float(each.min()) for each in maps) < 0:
+    if signed:
         return {"cmap": drawing.DIVERGING, "vmin": -most, "vmax": most}
     return {"cmap": "cividis", "vmin": 0.0, "vmax": most}
 
