@@ -30,7 +30,7 @@ def draw(inputs: Array, titles: Sequence[str], maps: Mapping[str, tuple[Array, A
     """
     columns = 1 + 2 * len(maps)
     figure, grid = drawing.figure(
-        0.5 + 0.95 * columns, 0.7 + 0.95 * len(inputs), len(inputs), columns
+        0.5 + _INCHES * columns, 0.7 + _INCHES * len(inputs), len(inputs), columns
     )
     for number, (values, title) in enumerate(zip(inputs, titles, strict=True)):
         row = grid[number * columns : (number + 1) * columns]
@@ -87,11 +87,9 @@ def draw_activations(
             _channels(axes, pair, tops, height, channels)
         axes.set(xlim=(-_TEXT, right), ylim=(bottom, -_TEXT), aspect="equal")
         axes.set_axis_off()
-    said = (
-        "What layers answer to the same inputs: channels of the dense control, those that answer "
-    )
-    said += "most, and the same ones of this run, both in one scale. Bright is much; where answers "
-    said += "may be negative, blue is below zero and orange above."
+    said = "What layers answer to the same inputs: the channels that answer most in the dense "
+    said += "control, and the same ones of this run, both in one scale. Bright is much; where "
+    said += "answers may be negative, blue is below zero and orange above."
     return Drawn("activations", "What the layers answer", said, figure)
 
 
@@ -101,8 +99,7 @@ def _channels(
     """Pairs of maps, one pair a channel."""
     control, ours = (_places(values) for values in pair)
     strength = np.abs(control).mean(axis=(0, 1, 2))
-    # The same colours for all channels of a layer.
-    signed = min(float(control.min()), float(ours.min())) < 0
+    signed = _signed(pair)  # The same colours for all channels of a layer.
     left = 1 + _APART
     for channel in np.argsort(-strength, kind="stable")[:count]:
         maps = control[..., channel], ours[..., channel]
@@ -120,7 +117,7 @@ def _units(axes: Axes, pair: tuple[Array, Array], tops: Array, height: float, wi
     """Two bars a sample, the control's above."""
     words = f"{pair[0].shape[1]} units: control above, this run below"
     axes.text(1 + _APART, -0.06, words, fontsize=7, va="bottom")
-    scale = _scale(pair, min(float(each.min()) for each in pair) < 0)
+    scale = _scale(pair, _signed(pair))
     half = (height - _NEAR / 2) / 2
     for top, control, ours in zip(tops, *pair, strict=True):
         _tile(axes, control[np.newaxis], (1 + _APART, top, width, half), **scale)
@@ -135,6 +132,10 @@ def _places(values: Array) -> Array:
         return values[:, np.newaxis]
     # Frames of a film, say, stand below each other.
     return values.reshape(len(values), -1, *values.shape[-2:])
+
+
+def _signed(pair: tuple[Array, Array]) -> bool:
+    return min(float(each.min()) for each in pair) < 0
 
 
 def _scale(maps: tuple[Array, Array], signed: bool) -> dict[str, Any]:
