@@ -23,6 +23,7 @@ from typing import Any
 
 from dwt_keras import checks, command_line
 from dwt_keras.settings import commands as settings
+from dwt_keras.settings.saliency import SaliencySettings
 
 _PROGRAM = "python -m dwt_keras"
 # Command -> the names of its arguments and the class of its flags. The module of the same name in
@@ -35,7 +36,7 @@ _COMMANDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "benchmark": (("RUN",), settings.BenchmarkSettings),
     "runs": (("FOLDER",), settings.RunsSettings),
     "report": (("RUN_OR_FOLDER",), settings.ReportSettings),
-    "saliency": (("RUN",), settings.SaliencySettings),
+    "saliency": (("RUN",), SaliencySettings),
 }
 
 

@@ -3,27 +3,42 @@
 Gradient, SmoothGrad, Integrated Gradients, Grad-CAM (of networks with convolutions) and
 activations, on the same inputs of the test part. The table says how far the maps agree; beside it,
 as a floor, how far the control agrees with itself once its weights have been shuffled. Writes
-saliency.csv and figures/saliency.svg (or .png) into the run's folder.
+saliency.csv, figures/saliency.svg and, of the layers' activations, figures/activations.svg (or
+.png) into the run's folder.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dwt_keras import checks, command_line, files, native
 from dwt_keras.commands import networks, trained
-from dwt_keras.settings.commands import SaliencySettings
+from dwt_keras.settings.saliency import (
+    ACTIVATION,
+    DRAWN_LAYERS,
+    GRAD_CAM,
+    METHODS,
+    SaliencySettings,
+)
 from dwt_keras.settings.views import PNG, SVG
 from dwt_keras.views import run_view
+
+if TYPE_CHECKING:
+    from dwt_keras.views.agreement import Agreement
+    from dwt_keras.views.drawing import Drawn
+    from dwt_keras.views.outcomes import Outcomes
 
 Array = np.ndarray[Any, Any]
 # Of one network, by name: of shape (samples, ...).
 Maps = dict[str, Array]
+# By name of a map: how far the networks agree, and how far the control with shuffled weights does.
+Agreements = dict[str, tuple["Agreement", "Agreement"]]
 
 _ACTIVATIONS = "activations of "
 
@@ -61,70 +76,157 @@ def run(folder: str, settings: SaliencySettings) -> None:
         ours = trained.network(view.folder / "model.keras", dataset)
         dense = trained.network(against, dataset)
     # Loads TensorFlow.
-    from dwt_keras.views import agreement, outcomes, saliency, saliency_figure
+    from dwt_keras.views import agreement, outcomes, saliency
 
+    methods, names = _methods(ours, dense, settings), _layers(ours, dense, settings)
     print(f"comparing with {against}")
     said = outcomes.of(ours, dataset, dense)
     assert said.dense is not None  # It was given.
     count = settings.compared_samples
     inputs, classes = dataset.test.samples(count), said.dense[:count]
-    names = settings.layers or tuple(
-        name for name in _with_kernels(dense) if name in _with_kernels(ours)
+    compared, control, floor = (
+        _maps(each, inputs, classes, methods, names)
+        for each in (ours, dense, saliency.shuffled(dense))
     )
-    floor = saliency.shuffled(dense)
-    compared = [_maps(each, inputs, classes, names) for each in (ours, dense, floor)]
-    rows = [
-        (
-            name.replace("_", " ") if name in saliency.METHODS else name,
-            agreement.of(compared[0][name], compared[1][name]),
-            agreement.of(compared[2][name], compared[1][name]),
-        )
-        for name in compared[1]
-        # Another network may have other layers.
-        if name in compared[0] and compared[0][name].shape == compared[1][name].shape
-    ]
+    agreements = {
+        name: (agreement.of(compared[name], theirs), agreement.of(floor[name], theirs))
+        for name, theirs in control.items()
+    }
+    rows = [(name, *pair) for name, pair in agreements.items()]
     print(agreement.table(rows))
-    order = [*said.changed, *np.setdiff1d(np.arange(len(said.labels)), said.changed)]
-    shown = np.array(order[: settings.shown_samples])
-    samples = said.inputs(shown)
-    pairs = [_maps(each, samples, said.dense[shown], ()) for each in (dense, ours)]
-    drawn = saliency_figure.draw(
-        samples,
-        [
-            f"class {said.labels[n]}\ncontrol {said.dense[n]}, run {said.predicted[n]}"
-            for n in shown
-        ],
-        {name: (pairs[0][name], pairs[1][name]) for name in pairs[0] if name in pairs[1]},
-    )
+    drawn = _figures((dense, ours), said, methods, names, settings, agreements)
     _write(view, agreement.rows(rows), drawn)
 
 
-def _maps(model: Any, inputs: Array, classes: Array, names: tuple[str, ...]) -> Maps:
-    """The maps of one network; Grad-CAM where it has a convolution."""
+def _methods(ours: Any, dense: Any, settings: SaliencySettings) -> tuple[str, ...]:
+    """The maps to compare.
+
+    Raises:
+        ArgumentError: If one is asked for that a network has not.
+    """
     from dwt_keras.views import saliency
 
-    found = {}
-    for name, method in saliency.METHODS.items():
-        if name != "grad_cam" or (inputs.ndim == 4 and saliency.convolutions(model)):
-            found[name] = method(model, inputs, classes)
-    if names:
+    possible = [
+        name
+        for name in METHODS
+        if name != GRAD_CAM
+        or (len(dense.inputs[0].shape) == 4 and all(map(saliency.convolutions, (ours, dense))))
+    ]
+    for name in settings.method:
+        if name not in possible:
+            raise checks.ArgumentError(
+                "method", f"{name} needs a two-dimensional convolution in both networks"
+            )
+    return settings.method or tuple(possible)
+
+
+def _layers(ours: Any, dense: Any, settings: SaliencySettings) -> tuple[str, ...]:
+    """The layers whose activations are compared.
+
+    Raises:
+        ArgumentError: If one is asked for that the networks do not share.
+    """
+    from dwt_keras.views import saliency
+
+    outputs, theirs = saliency.layer_outputs(ours), saliency.layer_outputs(dense)
+    shared = [
+        name for name in theirs if name in outputs and outputs[name].shape == theirs[name].shape
+    ]
+    for name in settings.layers:
+        checks.choice("layers", name, shared)
+    # The outputs of the last layer are the classes.
+    kernels = {layer.name for layer in dense.layers[:-1] if hasattr(layer, "kernel")}
+    names = settings.layers or tuple(name for name in shared if name in kernels)
+    if not names and settings.method == (ACTIVATION,):
+        raise checks.ArgumentError(
+            "layers", f"must be given, for no layer with a kernel is shared: {', '.join(shared)}"
+        )
+    return names
+
+
+def _maps(
+    model: Any, inputs: Array, classes: Array, methods: Sequence[str], names: Sequence[str]
+) -> Maps:
+    """The maps of one network, and the activations of the layers named."""
+    from dwt_keras.views import saliency
+
+    found = {
+        name.replace("_", " "): saliency.METHODS[name](model, inputs, classes)
+        for name in methods
+        if name != ACTIVATION
+    }
+    if ACTIVATION in methods and names:
         for name, values in saliency.activations(model, inputs, names).items():
             found[f"{_ACTIVATIONS}{name}"] = values
     return found
 
 
-def _with_kernels(model: Any) -> tuple[str, ...]:
-    """The layers that have kernels, but for the last, whose outputs are the classes."""
-    return tuple(layer.name for layer in model.layers[:-1] if hasattr(layer, "kernel"))
+def _figures(
+    networks: tuple[Any, Any],
+    said: Outcomes,
+    methods: Sequence[str],
+    names: Sequence[str],
+    settings: SaliencySettings,
+    agreements: Agreements,
+) -> list[Drawn]:
+    """Draws the maps, and the activations, of some samples.
+
+    Args:
+        networks: The control and the run's.
+        said: What both say of the test part.
+        methods: The maps.
+        names: The layers that were compared.
+        settings: How much is drawn.
+        agreements: What the headings of layers say.
+    """
+    from dwt_keras.views import saliency_figure
+
+    assert said.dense is not None
+    order = [*said.changed, *np.setdiff1d(np.arange(len(said.labels)), said.changed)]
+    shown = np.array(order[: settings.shown_samples])
+    titles = [
+        f"class {said.labels[n]}\ncontrol {said.dense[n]}, run {said.predicted[n]}" for n in shown
+    ]
+    samples, drawn = said.inputs(shown), settings.layers or _spread(names)
+    control, ours = (_maps(each, samples, said.dense[shown], methods, drawn) for each in networks)
+    pairs = {name: (theirs, ours[name]) for name, theirs in control.items()}
+    answers = {
+        _heading(name, agreements[name]): pairs.pop(name)
+        for name in list(pairs)
+        if name.startswith(_ACTIVATIONS)
+    }
+    figures = []
+    if pairs:
+        figures.append(saliency_figure.draw(samples, titles, pairs))
+    if answers:
+        figures.append(
+            saliency_figure.draw_activations(samples, titles, answers, settings.shown_channels)
+        )
+    return figures
 
 
-def _write(view: run_view.RunView, rows: list[tuple[str, ...]], drawn: Any) -> None:
+def _spread(names: Sequence[str]) -> list[str]:
+    """Some layers of many, from the first to the last."""
+    at = np.linspace(0, len(names) - 1, min(DRAWN_LAYERS, len(names))).round().astype(int)
+    return [names[number] for number in at]
+
+
+def _heading(name: str, agreements: tuple[Agreement, Agreement]) -> str:
+    ours, floor = (f"{each.rank_correlation:z.2f}" for each in agreements)
+    return (
+        f"{name.removeprefix(_ACTIVATIONS)}: rank correlation {ours}, with shuffled weights {floor}"
+    )
+
+
+def _write(view: run_view.RunView, rows: Sequence[Sequence[str]], figures: Sequence[Drawn]) -> None:
     from dwt_keras.views import drawing
 
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     files.write_text(view.folder / "saliency.csv", text.getvalue())
+    written = [view.folder / "saliency.csv"]
     kind = PNG if view.settings.get("figures") == PNG else SVG
-    picture = view.folder / "figures" / f"{drawn.name}.{kind}"
-    drawing.save(drawn.figure, picture)
-    print(f"\nwritten: {view.folder / 'saliency.csv'}, {picture}")
+    for drawn in figures:
+        written.append(view.folder / "figures" / f"{drawn.name}.{kind}")
+        drawing.save(drawn.figure, written[-1])
+    print(f"\nwritten: {', '.join(map(str, written))}")

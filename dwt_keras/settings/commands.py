@@ -207,45 +207,6 @@ class ReportSettings:
 
 
 @dataclass(frozen=True)
-class SaliencySettings:
-    """How `saliency` compares what two networks look at.
-
-    Raises:
-        ArgumentError: On the first field that is out of range.
-    """
-
-    against: str | None = setting(
-        None, "A .keras file to compare with (default: the dense control of the run)."
-    )
-    shown_samples: int = setting(
-        6,
-        "Samples in the figure; those on which the networks disagree come first. Raising it makes "
-        "the figure longer.",
-    )
-    compared_samples: int = setting(
-        200, "Test samples of the table. Raising it steadies the figures, and takes longer."
-    )
-    layers: tuple[str, ...] = setting(
-        (),
-        "Names of the layers whose activations are compared, comma-separated (default: all that "
-        "have kernels, but for the last).",
-    )
-    data_dir: str | None = setting(
-        None, _DATA_DIR + " Needed where the run's own is not there any more."
-    )
-
-    def __post_init__(self) -> None:
-        checks.integer("shown_samples", self.shown_samples, least=1)
-        checks.integer("compared_samples", self.compared_samples, least=1)
-        layers = self.layers.split(",") if isinstance(self.layers, str) else self.layers
-        _set(self, "layers", tuple(filter(None, (checks.text("layers", name) for name in layers))))
-        if self.against is not None:
-            _set(self, "against", os.path.expanduser(checks.text("against", self.against)))
-        if self.data_dir is not None:
-            _set(self, "data_dir", os.path.expanduser(checks.text("data_dir", self.data_dir)))
-
-
-@dataclass(frozen=True)
 class RunsSettings:
     """How `runs` lists runs.
 

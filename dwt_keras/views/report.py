@@ -29,6 +29,12 @@ _OTHERS = (
         "(python -m dwt_keras saliency).",
     ),
     (
+        "activations",
+        "What the layers answer",
+        "Activations of the dense control and of the compressed network on the same inputs, in "
+        "one scale (python -m dwt_keras saliency).",
+    ),
+    (
         "benchmark",
         "Latency",
         "Median time of a batch, with whiskers to the 95th percentile (python -m dwt_keras "
@@ -59,8 +65,9 @@ def of_run(run: RunView, figures_shown: Sequence[Shown], outcomes: Outcomes | No
     for name, title, caption in _OTHERS:
         path = figures.existing(run.folder, name)
         if path is not None:
-            data, is_picture = path.read_bytes(), name == "saliency"
-            image = page.figure(data, path.suffix, caption, is_picture=is_picture)
+            # The brightness of maps says something.
+            is_picture = name in ("saliency", "activations")
+            image = page.figure(path.read_bytes(), path.suffix, caption, is_picture=is_picture)
             shown.append(page.section(title, image))
     layers = ""
     if run.file is not None:

@@ -220,6 +220,23 @@ def shuffled(model: keras.Model, seed: int = 0) -> keras.Model:
     return copy
 
 
+def layer_outputs(model: keras.Model) -> dict[str, Any]:
+    """By name, in the order of the graph, what the model's own output is computed from.
+
+    Symbolic tensors. `layer.output` may be that of another call of the layer: one that was loaded
+    has two.
+    """
+    found: dict[str, Any] = {}
+    waiting = list(model.outputs)
+    while waiting:
+        tensor = waiting.pop()
+        operation, inputs = _origin(tensor)
+        if operation.name not in found:
+            found[operation.name] = tensor
+            waiting.extend(inputs)
+    return dict(reversed(found.items()))
+
+
 def convolutions(model: keras.Model) -> list[str]:
     """Names of the two-dimensional convolutions, which Grad-CAM looks at."""
     kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
@@ -260,19 +277,9 @@ def _convolution(model: keras.Model, name: str | None) -> Any:
 
 
 def _output(model: keras.Model, name: str) -> Any:
-    """The output of a layer, as the symbolic tensor that the model's own output is computed from.
-
-    `layer.output` may be that of another call of the layer: one that was loaded has two.
-    """
-    found: dict[str, Any] = {}
-    waiting = list(model.outputs)
-    while waiting:
-        tensor = waiting.pop()
-        operation, inputs = _origin(tensor)
-        if operation.name not in found:
-            found[operation.name] = tensor
-            waiting.extend(inputs)
-    return found[checks.choice("layer", name, reversed(found))]
+    """The output of a layer, as a symbolic tensor."""
+    outputs = layer_outputs(model)
+    return outputs[checks.choice("layer", name, outputs)]
 
 
 def _origin(tensor: Any) -> tuple[Any, list[Any]]:
