@@ -17,7 +17,8 @@ import pytest
 import train
 from dwt_keras import command_line
 from dwt_keras.__main__ import _COMMANDS, main
-from dwt_keras.settings import Settings, flat_fields
+from dwt_keras.settings import Settings
+from dwt_keras.training import resuming
 
 sys.path.insert(0, str(Path(__file__).parent))
 import documents
@@ -46,7 +47,7 @@ def settings_of(command: Command) -> Any:
     if rest[0] == "train.py":
         values = train.parse(rest)
         assert values is not None
-        return Settings.from_flat(values)
+        return resuming.divided(values)
     if rest[:2] == ["-m", "dwt_keras"]:
         arguments, group = _COMMANDS[rest[2]]
         values, given = command_line.parse(rest[2:], group.__dataclass_fields__)
@@ -84,7 +85,7 @@ def test_commands_have_flags_and_values_that_are_allowed(path: Path) -> None:
 @pytest.fixture(scope="module")
 def known() -> set[str]:
     """The flags of train.py, of all commands, and of the scripts in benchmarks/."""
-    names = {"help", "flagfile", *flat_fields()}
+    names = {"help", "flagfile", *train.fields()}
     for _, group in _COMMANDS.values():
         names |= set(group.__dataclass_fields__)
     for script in (ROOT / "benchmarks").glob("*.py"):

@@ -39,11 +39,11 @@ def settings_of(
     """
     named = values.get(_NAME)
     if named in (None, resuming.AUTO):
-        return _both(values)
+        return divided(values)
     recorded = _recorded(Path(str(named)))
     mine = {name: values[name] for name in given}
-    found = _both({**recorded, **mine, _NAME: named})
-    _refuse_differences(identity(*found), identity(*_both(recorded)), mine)
+    found = divided({**recorded, **mine, _NAME: named})
+    _refuse_differences(identity(*found), identity(*divided(recorded)), mine)
     return found
 
 
@@ -94,7 +94,7 @@ def folder_of(
             found = Path(str(named))
             if found != place or (found / _SETTINGS).exists():
                 wanted = identity(settings, study)
-                _refuse_differences(wanted, identity(*_both(_recorded(found))), wanted)
+                _refuse_differences(wanted, identity(*divided(_recorded(found))), wanted)
             if (found / _last(study)).exists():
                 raise checks.UserError(f"{found} is complete: there is nothing to resume")
             if not is_shared and not _claim(found, stack):
@@ -132,7 +132,12 @@ def identity(settings: Settings, study: StudySettings) -> dict[str, Any]:
     return {**begun_by_itself(settings), **study.flat()}
 
 
-def _both(values: Mapping[str, Any]) -> tuple[Settings, StudySettings]:
+def divided(values: Mapping[str, Any]) -> tuple[Settings, StudySettings]:
+    """The settings of a run and those of a study, of all of them by name.
+
+    Raises:
+        ArgumentError: On a name that neither has, or a value out of range.
+    """
     of_studies = StudySettings.flat_fields()
     return (
         Settings.from_flat({name: values[name] for name in values if name not in of_studies}),
@@ -167,7 +172,7 @@ def _unfinished(settings: Settings, study: StudySettings) -> Iterator[Path]:
         if (folder / _last(study)).exists():
             continue
         try:
-            found = identity(*_both(_recorded(folder)))
+            found = identity(*divided(_recorded(folder)))
         except checks.ArgumentError:  # Of another version, or begun just now.
             continue
         if found == wanted:
