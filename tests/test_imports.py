@@ -24,8 +24,9 @@ MAY_IMPORT = {
     "compression": {"wavelet", "coding"},
     "training": {"compression", "wavelet", "coding"},
     "views": {"training", "compression", "wavelet", "coding"},
+    "serving": set(),
     "command_line": set(),
-    "commands": {"command_line", "coding", "compression", "training", "views"},
+    "commands": {"command_line", "coding", "compression", "serving", "training", "views"},
     "__main__": {"command_line", "commands"},
     "__init__": {"coding", "compression"},
 }
@@ -41,6 +42,7 @@ LIBRARIES = {
     "files": set(),
     "native": set(),
     "settings": set(),
+    "serving": {"numpy", "starlette", "tensorflow", "uvicorn"},
     "__init__": set(),
 }
 

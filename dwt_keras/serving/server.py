@@ -1,0 +1,113 @@
+"""The server's life: its address, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from types import FrameType
+
+import uvicorn
+
+from dwt_keras import checks
+from dwt_keras.serving.application import Service
+
+# While it stops: how long a connection has for a request that is on its way, and a request that
+# has begun for its answer. Together below the 10 s after which `docker stop` kills.
+_LAST_REQUEST_SECONDS = 0.5
+_LAST_ANSWER_SECONDS = 8
+
+
+@contextlib.contextmanager
+def address(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that is bound, and not listened at yet: who connects is refused until then.
+
+    Args:
+        host: Name or address of an interface of this machine.
+        port: Its port; 0 for any that is free.
+
+    Raises:
+        ArgumentError: If it cannot be had.
+    """
+    try:
+        ((family, kind, protocol, _, place), *_) = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError):
+        raise checks.ArgumentError(
+            "host", f"must be a name or an address of this machine; given {host!r}"
+        ) from None
+    with socket.socket(family, kind, protocol) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(place)
+        except OSError as error:
+            raise checks.ArgumentError(
+                "port", f"must be free on {host}; given {port}: {error.strerror}"
+            ) from None
+        yield bound
+
+
+def url(bound: socket.socket) -> str:
+    """What clients on this machine put before a path."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(service: Service, bound: socket.socket) -> None:
+    """Answers requests until SIGINT or SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: If a second signal ends it with requests unanswered.
+    """
+    config = uvicorn.Config(
+        service.application,
+        # h11 bounds what a header may be, the faster httptools does not.
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_LAST_ANSWER_SECONDS,
+    )
+    server = _Server(config, service)
+    server.run(sockets=[bound])
+    if server.force_exit:
+        raise KeyboardInterrupt
+
+
+class _Server(uvicorn.Server):
+    """Stops in two steps, so that no request that has been sent meets a closed connection.
+
+    uvicorn alone closes every connection that is between two requests; what its client has just
+    sent is lost. Here, for a moment, requests are still answered, and the answers say that the
+    connection closes.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Remembers the loop, as signals arrive outside of it."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Takes a signal: the first stops gently, the second at once."""
+        if self._service.is_stopping or self._loop is None:
+            self.should_exit = self.force_exit = True
+            return
+        self._service.stop()
+        self._loop.call_soon_threadsafe(self._stop_gently, self._loop)
+
+    def _stop_gently(self, loop: asyncio.AbstractEventLoop) -> None:
+        for listening in self.servers:
+            listening.close()
+        loop.call_later(_LAST_REQUEST_SECONDS, self._close)
+
+    def _close(self) -> None:
+        self.should_exit = True
