@@ -17,6 +17,7 @@ from dwt_keras.settings.serving import ServeSettings
 
 if TYPE_CHECKING:
     from dwt_keras.serving.network import Network
+    from dwt_keras.serving.signature import Signature
 
 _LIBRARIES = ("starlette", "uvicorn")
 _SETTINGS = "settings.json"
@@ -52,14 +53,13 @@ def run(source: str, settings: ServeSettings) -> None:
             network.predict, settings.max_batch_size, 1e-3 * settings.batch_wait_milliseconds
         )
         service = Service(settings.model_name, network.signature, batcher, settings.max_body_bytes)
-        for what, tensors in (
-            ("takes", network.signature.inputs),
-            ("gives", network.signature.outputs),
-        ):
-            print(f"{what}: {'; '.join(each.described() for each in tensors.values())}")
         at = f"{server.url(bound)}/v1/models/{settings.model_name}"
-        print(f"serving {path}: POST {at}:predict", flush=True)
-        server.serve(service, bound)
+
+        def say() -> None:
+            print(_described(network.signature))
+            print(f"serving {path}: POST {at}:predict", flush=True)
+
+        server.serve(service, bound, say)
     print(f"stopped; {service.answered:,} requests were answered with predictions")
 
 
@@ -111,6 +111,13 @@ def _load(path: Path, source: Path, settings: ServeSettings) -> Network:
             function = export.signature(model)
     return network.of_function(
         function, str(path), of_train_py=path != source, classes=_class_names(source)
+    )
+
+
+def _described(signature: Signature) -> str:
+    return "\n".join(
+        f"{what}: {'; '.join(each.described() for each in tensors.values())}"
+        for what, tensors in (("takes", signature.inputs), ("gives", signature.outputs))
     )
 
 

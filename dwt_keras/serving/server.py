@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
@@ -55,8 +55,13 @@ def url(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(service: Service, bound: socket.socket) -> None:
+def serve(service: Service, bound: socket.socket, started: Callable[[], None]) -> None:
     """Answers requests until SIGINT or SIGTERM.
+
+    Args:
+        service: What answers.
+        bound: Where.
+        started: Called once requests are taken.
 
     Raises:
         KeyboardInterrupt: If a second signal ends it with requests unanswered.
@@ -72,7 +77,7 @@ def serve(service: Service, bound: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=_LAST_ANSWER_SECONDS,
     )
-    server = _Server(config, service)
+    server = _Server(config, service, started)
     server.run(sockets=[bound])
     if server.force_exit:
         raise KeyboardInterrupt
@@ -86,15 +91,19 @@ class _Server(uvicorn.Server):
     connection closes.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._service = service
+        self._tell_started = started
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Remembers the loop, as signals arrive outside of it."""
+        """Begins to take requests; remembers the loop, as signals arrive outside of it."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        self._tell_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Takes a signal: the first stops gently, the second at once."""
