@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,8 +20,10 @@ from dwt_keras.serving.batching import Batcher
 from dwt_keras.serving.requests import RequestError
 from dwt_keras.serving.signature import Signature
 
-# How long the body of a request may take to arrive.
-_BODY_SECONDS = 30.0
+# How long the body of a request may take to arrive, and once the service is to stop.
+_BODY_SECONDS, _LAST_BODY_SECONDS = 30.0, 4.0
+
+_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -46,6 +49,7 @@ class Service:
         self._batcher = batcher
         self._max_body_bytes = max_body_bytes
         self.is_stopping = False
+        self._reading: set[asyncio.Timeout] = set()
         self.answered = 0
         self._model = f"/v1/models/{name}"
         self.application = Starlette(
@@ -68,8 +72,14 @@ class Service:
         self.application.router.redirect_slashes = False
 
     def stop(self) -> None:
-        """From now on answers ask their receivers to go, and the service is not ready."""
+        """From now on answers ask their receivers to go, and the service is not ready.
+
+        Is called in the thread of the event loop.
+        """
         self.is_stopping = True
+        ends = asyncio.get_running_loop().time() + _LAST_BODY_SECONDS
+        for timeout in self._reading:
+            timeout.reschedule(min(ends, timeout.when() or ends))
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -90,13 +100,23 @@ class Service:
         self._check_length(int(length) if length.isdecimal() else 0)
         body = bytearray()
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
+            async with self._in_time():
                 async for part in request.stream():
                     body += part
                     self._check_length(len(body))
         except TimeoutError:
-            raise RequestError(408, f"the body must arrive in {_BODY_SECONDS:g} s") from None
+            raise RequestError(408, "the body took too long to arrive") from None
         return bytes(body)
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        seconds = _LAST_BODY_SECONDS if self.is_stopping else _BODY_SECONDS
+        async with asyncio.timeout(seconds) as timeout:
+            self._reading.add(timeout)
+            try:
+                yield
+            finally:
+                self._reading.remove(timeout)
 
     def _check_length(self, length: int) -> None:
         if length > self._max_body_bytes:
@@ -141,7 +161,8 @@ class Service:
         return self._error(400, "the sender went away")
 
     async def _fail(self, _: Request, error: Exception) -> Response:
-        """For what is not the sender's fault; the server logs what it was."""
+        """For what is not the sender's fault."""
+        _log.error("a request failed", exc_info=error)
         return self._error(500, "the network failed")
 
     def _error(self, status: int, said: str, headers: Any = None) -> Response:

@@ -13,10 +13,10 @@ import uvicorn
 from dwt_keras import checks
 from dwt_keras.serving.application import Service
 
-# While it stops: how long a connection has for a request that is on its way, and a request that
-# has begun for its answer. Together below the 10 s after which `docker stop` kills.
+# While it stops: how long a connection has for a request that is on its way, and requests that have
+# begun for their answers. Together below the 10 s after which `docker stop` kills.
 _LAST_REQUEST_SECONDS = 0.5
-_LAST_ANSWER_SECONDS = 8
+_LAST_ANSWERS_SECONDS = 7
 
 
 @contextlib.contextmanager
@@ -72,10 +72,11 @@ def serve(service: Service, bound: socket.socket, started: Callable[[], None]) -
         http="h11",
         loop="asyncio",
         ws="none",
-        log_level="error",
+        # Requests that are cancelled at the very end are no errors; others the service logs.
+        log_level="critical",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_LAST_ANSWER_SECONDS,
+        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
     )
     server = _Server(config, service, started)
     server.run(sockets=[bound])
@@ -98,6 +99,7 @@ class _Server(uvicorn.Server):
         self._service = service
         self._tell_started = started
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_told_to_stop = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to take requests; remembers the loop, as signals arrive outside of it."""
@@ -107,13 +109,14 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Takes a signal: the first stops gently, the second at once."""
-        if self._service.is_stopping or self._loop is None:
+        if self._is_told_to_stop or self._loop is None:
             self.should_exit = self.force_exit = True
             return
-        self._service.stop()
+        self._is_told_to_stop = True
         self._loop.call_soon_threadsafe(self._stop_gently, self._loop)
 
     def _stop_gently(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._service.stop()
         for listening in self.servers:
             listening.close()
         loop.call_later(_LAST_REQUEST_SECONDS, self._close)
