@@ -42,7 +42,7 @@ LIBRARIES = {
     "files": set(),
     "native": set(),
     "settings": set(),
-    "serving": {"numpy", "starlette", "tensorflow", "uvicorn"},
+    "serving": {"h11", "numpy", "orjson", "starlette", "tensorflow", "uvicorn"},
     "__init__": set(),
 }
 

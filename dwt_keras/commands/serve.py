@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dwt_keras.serving.network import Network
     from dwt_keras.serving.signature import Signature
 
-_LIBRARIES = ("starlette", "uvicorn")
+_LIBRARIES = ("orjson", "starlette", "uvicorn")
 _SETTINGS = "settings.json"
 _PLAIN, _FAST = "serving/1", "serving_fast/1"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -169,7 +169,7 @@ class Service:
         return self._answer(status, {"error": " ".join(said.split())}, headers)
 
     def _answer(self, status: int, content: Any, headers: Any = None) -> Response:
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        body = content if isinstance(content, bytes) else orjson.dumps(content)
         answer = Response(body, status, headers, "application/json")
         if self.is_stopping:
             answer.headers["Connection"] = "close"

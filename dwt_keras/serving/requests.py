@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 
 from dwt_keras.serving.signature import NAME, Signature, Tensor
 
@@ -75,20 +75,18 @@ def encode(outputs: Arrays) -> bytes:
         raise RequestError(
             400, "instances must be such that the outputs are finite; some are NaN or infinite"
         )
-    columns = [values.tolist() for values in outputs.values()]
-    if len(columns) == 1:
-        predictions = columns[0]
+    if len(outputs) == 1:
+        predictions: Any = next(iter(outputs.values()))
     else:
-        predictions = [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
-    return json.dumps({PREDICTIONS: predictions}).encode()
+        rows = zip(*outputs.values(), strict=True)
+        predictions = [dict(zip(outputs, row, strict=True)) for row in rows]
+    return orjson.dumps({PREDICTIONS: predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _instances(body: bytes) -> list[Any]:
     try:
-        told = json.loads(body)
-    except RecursionError:
-        raise RequestError(400, "the body must be JSON; its lists are nested too deep") from None
-    except ValueError as error:  # Bytes that are no text too, and numbers of thousands of digits.
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError as error:  # NaN and numbers beyond all floats are no JSON either.
         raise RequestError(400, f"the body must be JSON: {error}") from None
     if not isinstance(told, dict) or INSTANCES not in told:
         raise RequestError(400, f'the body must be a JSON object with "{INSTANCES}"')
@@ -121,7 +119,7 @@ def _column(instances: list[Any], name: str, signature: Signature) -> list[Any]:
 def _array(tensor: Tensor, values: list[Any]) -> Array:
     try:
         given = np.asarray(values)
-    except (ValueError, RecursionError):  # NumPy's words for lists of differing lengths.
+    except ValueError:  # NumPy's words for lists of differing lengths.
         raise _wrong(tensor, f"must all be of shape {_text(tensor.shape)}; theirs differ") from None
     wanted = np.dtype(tensor.dtype)
     if given.dtype.kind not in ("b" if wanted.kind == "b" else "iuf"):
@@ -170,4 +168,4 @@ def _text(shape: tuple[int | None, ...]) -> str:
 
 def _quoted(text: str) -> str:
     shown = text if len(text) <= 40 else f"{text[:37]}..."
-    return json.dumps(shown)
+    return orjson.dumps(shown).decode()

@@ -12,6 +12,7 @@ import uvicorn
 
 from dwt_keras import checks
 from dwt_keras.serving.application import Service
+from dwt_keras.serving.protocol import Protocol
 
 # While it stops: how long a connection has for a request that is on its way, and requests that have
 # begun for their answers. Together below the 10 s after which `docker stop` kills.
@@ -69,7 +70,7 @@ def serve(service: Service, bound: socket.socket, started: Callable[[], None]) -
     config = uvicorn.Config(
         service.application,
         # h11 bounds what a header may be, the faster httptools does not.
-        http="h11",
+        http=Protocol,
         loop="asyncio",
         ws="none",
         # Requests that are cancelled at the very end are no errors; others the service logs.

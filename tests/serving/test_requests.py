@@ -61,7 +61,7 @@ HUGE = "9" * 5000
 REFUSED = [
     (b"", "must be JSON"),
     (b"\xff\xfe\x00", "must be JSON"),
-    (b"[" * 200_000, "nested too deep"),
+    (b"[" * 200_000, "depth limit exceeded"),
     (HUGE.encode(), "must be JSON"),
     (b"[]", 'JSON object with "instances"'),
     ({"inputs": [GOOD]}, 'JSON object with "instances"'),
@@ -76,15 +76,14 @@ REFUSED = [
     ({"instances": [[[1, 2, "3"], [4, 5, 6]]]}, "must be numbers"),
     ({"instances": [[[1, 2, None], [4, 5, 6]]]}, "must be numbers"),
     ({"instances": [[[1, 2, True], [4, 5, 6]]]}, "given true or false"),
-    ({"instances": [[[1, 2, 2**70], [4, 5, 6]]]}, "must be numbers"),
     ({"instances": [[[1, 2, {}], [4, 5, 6]]]}, "must be numbers"),
     ({"instances": [GOOD, {"images": GOOD}]}, "theirs differ"),
     ({"instances": [{"images": GOOD}, GOOD]}, "an object with images and nothing else"),
     ({"instances": [{"image": GOOD}]}, "an object with images and nothing else"),
-    ({"instances": [[[1, 2, float("nan")], [4, 5, 6]]]}, "must be finite"),
-    ({"instances": [[[1, 2, float("-inf")], [4, 5, 6]]]}, "must be finite"),
+    ({"instances": [[[1, 2, float("nan")], [4, 5, 6]]]}, "must be JSON"),
+    ({"instances": [[[1, 2, float("-inf")], [4, 5, 6]]]}, "must be JSON"),
     ({"instances": [[[1, 2, 1e39], [4, 5, 6]]]}, "finite numbers that float32 holds"),
-    (b'{"instances": [[[1, 2, 1e999], [4, 5, 6]]]}', "must be finite"),
+    (b'{"instances": [[[1, 2, 1e999], [4, 5, 6]]]}', "number is infinity"),
 ]
 
 

@@ -143,7 +143,7 @@ def test_metadata_names_axes_and_classes(server: Server) -> None:
     ("method", "path", "body", "status", "said"),
     [
         ("POST", PREDICT, b"{", 400, "must be JSON"),
-        ("POST", PREDICT, b'{"instances": [NaN]}', 400, "shape [8, 8, 1]"),
+        ("POST", PREDICT, b'{"instances": [NaN]}', 400, "must be JSON"),
         ("POST", PREDICT, None, 400, "must be JSON"),
         ("POST", PREDICT, b" " * (MOST + 1), 413, f"{MOST} bytes at most"),
         ("POST", PREDICT, b" " * 100 * MOST, 413, f"{MOST} bytes at most"),
@@ -169,14 +169,23 @@ def test_a_compressed_body_is_refused(server: Server) -> None:
 
 
 def test_senders_that_are_no_http_clients_or_go_away(server: Server) -> None:
-    def said(text: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
-            client.sendall(text)
-            return client.recv(1000) if text.endswith(b"\r\n") else b""
+    def send(text: bytes) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        client.sendall(text)
+        return client
 
-    assert b" 400 " in said(b"garbage\r\n\r\n")
-    said(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nhalf".encode())
-    said(b"POST")
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\n".encode()
+    for bad in (
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 300_000 + b"\r\n\r\n",
+        head + b"Transfer-Encoding: chunked\r\n\r\nno length\r\n",
+    ):
+        with send(bad) as client, client.makefile("rb") as answer:
+            first, *_, last = answer.read().splitlines()  # Until the server closes.
+        assert first == b"HTTP/1.1 400 Bad Request"
+        assert json.loads(last) == {"error": "the request must be HTTP/1.1"}
+    send(head + b"Content-Length: 900\r\n\r\nhalf").close()
+    send(b"POST").close()
     assert server.ask("GET", "/health")[0] == 200
 
 
