@@ -267,6 +267,7 @@ def bad_requests(good: bytes) -> list[bytes]:
         b"POST / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 200_000 + b"\r\n\r\n",
         good.replace(b"Content-Length: ", b"Content-Length: -"),
+        good.split(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\nno length\r\n",
     ]
 
 

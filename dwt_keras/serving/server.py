@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -80,6 +81,10 @@ def serve(service: Service, bound: socket.socket, started: Callable[[], None]) -
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
     )
     server = _Server(config, service, started)
+    # What is there by now stays: looking for garbage among TensorFlow's objects again and again
+    # would hold every request up for tenths of a second.
+    gc.collect()
+    gc.freeze()
     server.run(sockets=[bound])
     if server.force_exit:
         raise KeyboardInterrupt
