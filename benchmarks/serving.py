@@ -217,6 +217,8 @@ def ms(*seconds: float) -> tuple[str, ...]:
 def malformed(process: subprocess.Popen[str], port: int, good: bytes, count: int) -> None:
     """Sends requests that are wrong in many ways, and looks at the memory around them."""
     kinds = bad_requests(good)
+    for kind in kinds:  # What the largest of them takes stays with the process.
+        asyncio.run(client_once(port, kind, Outcome()))
     before = rss(process.pid)
     outcome = Outcome()
     for number in range(count):

@@ -53,7 +53,10 @@ def test_what_comes_while_the_network_computes_is_the_next_batch() -> None:
         network.go_on.clear()
         first = asyncio.create_task(ask(batcher, 0.0))
         await asyncio.sleep(0.05)
-        later = [asyncio.create_task(ask(batcher, *range(n, n + 1 + n % 2))) for n in range(1, 8)]
+        later = [
+            asyncio.create_task(ask(batcher, *range(10 * n, 10 * n + 1 + n % 2)))
+            for n in range(1, 8)
+        ]
         await asyncio.sleep(0.05)
         network.go_on.set()
         return [await each for each in (first, *later)]
@@ -61,7 +64,7 @@ def test_what_comes_while_the_network_computes_is_the_next_batch() -> None:
     answers = within(batcher, steps)
     assert network.sizes == [1, 3, 3, 3, 2]  # Of 2, 1, 2, 1, 2, 1, 2 samples, four at most.
     assert [list(answer["y"]) for answer in answers] == [
-        [0], [2, 4], [4], [6, 8], [8], [10, 12], [12], [14, 16],
+        [0], [20, 22], [40], [60, 62], [80], [100, 102], [120], [140, 142],
     ]  # fmt: skip
 
 
