@@ -42,7 +42,7 @@ LIBRARIES = {
     "files": set(),
     "native": set(),
     "settings": set(),
-    "serving": {"h11", "numpy", "orjson", "starlette", "tensorflow", "uvicorn"},
+    "serving": {"numpy", "orjson", "starlette", "tensorflow", "uvicorn"},
     "__init__": set(),
 }
 

@@ -70,16 +70,17 @@ def _network_path(source: str, settings: ServeSettings) -> Path:
         UserError: If a run has none.
     """
     place = Path(source)
-    is_run = (place / _SETTINGS).is_file()
-    if settings.fast and not is_run:
-        raise checks.ArgumentError(
-            "fast", f"is for the folder of a run, which may have {_FAST}; given {source}"
-        )
-    if place.suffix == networks.LITERT:
-        raise checks.UserError(
-            f"{source}: must be another form of the network; LiteRT is for devices"
-        )
-    if not is_run:
+    if not (place / _SETTINGS).is_file():
+        is_file = place.is_file() and place.suffix != networks.LITERT
+        if not is_file and not (place / "saved_model.pb").is_file():
+            raise checks.UserError(
+                f"{source}: must be the folder of a run of train.py or of a SavedModel, or a "
+                f"{networks.COMPACT} or {networks.ARCHIVE} file"
+            )
+        if settings.fast:
+            raise checks.ArgumentError(
+                "fast", f"is for the folder of a run, which may have {_FAST}; given {source}"
+            )
         return place
     if settings.fast and not (place / _FAST).is_dir():
         raise checks.ArgumentError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -41,7 +42,8 @@ def address(host: str, port: int) -> Iterator[socket.socket]:
             "host", f"must be a name or an address of this machine; given {host!r}"
         ) from None
     with socket.socket(family, kind, protocol) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # Elsewhere it would let two servers share a port.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind(place)
         except OSError as error:

@@ -61,7 +61,7 @@ HUGE = "9" * 5000
 REFUSED = [
     (b"", "must be JSON"),
     (b"\xff\xfe\x00", "must be JSON"),
-    (b"[" * 200_000, "depth limit exceeded"),
+    (b"[" * 200_000, "must be JSON"),
     (HUGE.encode(), "must be JSON"),
     (b"[]", 'JSON object with "instances"'),
     ({"inputs": [GOOD]}, 'JSON object with "instances"'),
