@@ -6,6 +6,7 @@
     python -m dwt_keras inspect FILE.dwtz                 what is in it, layer by layer
     python -m dwt_keras evaluate FILE --dataset=digits    its accuracy on a dataset
     python -m dwt_keras benchmark RUN                     how fast a run's networks are
+    python -m dwt_keras serve RUN                         a network behind an address
     python -m dwt_keras runs FOLDER                       all runs of train.py below a folder
     python -m dwt_keras report RUN_OR_FOLDER              a run, or several compared, as a page
     python -m dwt_keras saliency RUN                      what a network looks at, and its control
@@ -24,6 +25,7 @@ from typing import Any
 from dwt_keras import checks, command_line
 from dwt_keras.settings import commands as settings
 from dwt_keras.settings.saliency import SaliencySettings
+from dwt_keras.settings.serving import ServeSettings
 
 _PROGRAM = "python -m dwt_keras"
 # Command -> the names of its arguments and the class of its flags. The module of the same name in
@@ -34,6 +36,7 @@ _COMMANDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "inspect": (("FILE.dwtz",), settings.InspectSettings),
     "evaluate": (("FILE",), settings.EvaluateSettings),
     "benchmark": (("RUN",), settings.BenchmarkSettings),
+    "serve": (("RUN",), ServeSettings),
     "runs": (("FOLDER",), settings.RunsSettings),
     "report": (("RUN_OR_FOLDER",), settings.ReportSettings),
     "saliency": (("RUN",), SaliencySettings),

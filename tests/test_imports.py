@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "training": {"compression", "wavelet", "coding"},
     "studies": {"training", "compression", "wavelet", "coding", "views"},
     "views": {"training", "compression", "wavelet", "coding"},
+    "serving": set(),
     "command_line": set(),
-    "commands": {"command_line", "coding", "compression", "training", "views"},
+    "commands": {"command_line", "coding", "compression", "serving", "training", "views"},
     "__main__": {"command_line", "commands"},
     "__init__": {"coding", "compression"},
 }
@@ -42,6 +43,7 @@ LIBRARIES = {
     "files": set(),
     "native": set(),
     "settings": set(),
+    "serving": {"numpy", "orjson", "starlette", "tensorflow", "uvicorn"},
     "__init__": set(),
 }
 

@@ -212,7 +212,12 @@ def _fitting(network: Network, images: Array) -> Array:
     return images.reshape(len(images), *known)
 
 
-def _saved_model(path: str) -> Network:
+def signature(path: str) -> Any:
+    """The function of a SavedModel's signature `serving_default`, from named to named tensors.
+
+    Raises:
+        UserError: If TensorFlow cannot load it.
+    """
     import tensorflow as tf
 
     try:
@@ -222,6 +227,15 @@ def _saved_model(path: str) -> Network:
         raise checks.UserError(
             f"{path}: TensorFlow cannot load it: {checks.said(error)}"
         ) from error
+    # The signature holds on to the variables by way of the object that was loaded.
+    serve.loaded = loaded
+    return serve
+
+
+def _saved_model(path: str) -> Network:
+    import tensorflow as tf
+
+    serve = signature(path)
     inputs = serve.structured_input_signature[1]
     if len(inputs) != 1 or len(serve.structured_outputs) != 1:
         raise checks.UserError(f"{path}: must have one input and one output to be evaluated")
@@ -234,8 +248,6 @@ def _saved_model(path: str) -> Network:
         ]
         return np.concatenate(batches)
 
-    # The signature holds on to the variables by way of the object that was loaded.
-    predict.loaded = loaded  # type: ignore[attr-defined]
     return Network(path, tuple(spec.shape[1:]), predict)
 
 

@@ -24,7 +24,7 @@ _IMAGE_SIZE = "Pixels to resize images of a folder to: HEIGHTxWIDTH, or one numb
 _COLOR_MODE = "Channels of a folder's images: grayscale, rgb or auto."
 _TEST_FRACTION = "Share of a folder's images that makes the test part where there is none."
 _DATA_DIR = "Folder with the dataset's IDX files (.gz or not) or its .npz file."
-_TRUSTED = "Lift the limits on what a small file may ask for; for files of your own."
+TRUSTED = "Lift the limits on what a small file may ask for; for files of your own."
 
 
 def data_settings(settings: CompressSettings | EvaluateSettings) -> DataSettings | None:
@@ -134,14 +134,14 @@ class ExpandSettings:
     model: str | None = setting(
         None, "A .keras file of the same architecture, for a compact file that has weights alone."
     )
-    trusted: bool = setting(False, _TRUSTED)
+    trusted: bool = setting(False, TRUSTED)
 
 
 @dataclass(frozen=True)
 class InspectSettings:
     """How `inspect` reads a compact file."""
 
-    trusted: bool = setting(False, _TRUSTED)
+    trusted: bool = setting(False, TRUSTED)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class EvaluateSettings:
     image_size: tuple[int, ...] | None = setting(None, _IMAGE_SIZE)
     color_mode: str = setting(AUTO, _COLOR_MODE)
     test_fraction: float = setting(DataSettings().test_fraction, _TEST_FRACTION)
-    trusted: bool = setting(False, _TRUSTED)
+    trusted: bool = setting(False, TRUSTED)
 
     def __post_init__(self) -> None:
         if self.dataset is None:

@@ -21,21 +21,34 @@ def save_keras(model: keras.Model, path: Path) -> None:
 def save_serving(model: keras.Model, path: Path) -> None:
     """Writes a SavedModel with the signature `serving_default`.
 
-    Its inputs carry the names of the model's inputs, its output is called "outputs" ("outputs_0"
-    and so on where there are several); the batch size is free. Each weight is stored once, where
-    `model.export` stores it twice.
+    Each weight is stored once, where `model.export` stores it twice.
 
     Args:
         model: A built Functional or Sequential model.
         path: The version folder, as TF Serving expects it: `.../serving/1`. Nothing may stand
             there.
     """
-    module = _Servable(model)
+    function = signature(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as temporary:
+        tf.saved_model.save(
+            _Servable(model), str(temporary), signatures={"serving_default": function}
+        )
+
+
+def signature(model: keras.Model) -> Any:
+    """The concrete function that answers for a built Functional or Sequential model.
+
+    Its inputs carry the names of the model's inputs, its output is called "outputs" ("outputs_0"
+    and so on where there are several without names); the batch size is free.
+    """
     names = [tensor.name for tensor in model.inputs]
 
     def serve(**inputs: Any) -> dict[str, Any]:
         values = [inputs[name] for name in names]
         outputs = model(values[0] if len(values) == 1 else values, training=False)
+        if isinstance(outputs, dict):
+            return outputs
         if not isinstance(outputs, (list, tuple)):
             return {"outputs": outputs}
         return {f"outputs_{i}": output for i, output in enumerate(outputs)}
@@ -44,10 +57,7 @@ def save_serving(model: keras.Model, path: Path) -> None:
         tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name)
         for tensor in model.inputs
     }
-    signature = tf.function(serve).get_concrete_function(**specs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as temporary:
-        tf.saved_model.save(module, str(temporary), signatures={"serving_default": signature})
+    return tf.function(serve).get_concrete_function(**specs)
 
 
 class _Servable(tf.Module):
