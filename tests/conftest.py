@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,17 @@ def train_py() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def processor_seconds() -> Callable[[], float]:
+    """What the processes that have ended have taken: other work on the machine does not count."""
+
+    def read() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    return read
 
 
 @pytest.fixture
