@@ -620,7 +620,7 @@ def test_a_million_levels_are_decoded_in_two_seconds():
     levels = (laplacian(rng, shape, 3.0) * (rng.random(shape) < 0.055)).astype(np.int32)
     grid = Grid(shape)
     data = entropy.encode(levels, grid)
-    start = time.perf_counter()
+    start = time.process_time()
     again = entropy.decode(data, grid)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     np.testing.assert_array_equal(again, levels)

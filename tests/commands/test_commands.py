@@ -284,7 +284,7 @@ def test_a_damaged_run_is_named_and_left_out(capsys, runs) -> None:
 MISTAKES = [
     (
         "",
-        "command must be one of compress, expand, inspect, evaluate, benchmark, runs, report, "
+        "command must be one of compress, expand, inspect, evaluate, benchmark, serve, runs, report, "
         "saliency; given ''",
     ),
     ("compres", "given 'compres' (did you mean compress?)"),
