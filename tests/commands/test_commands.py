@@ -284,8 +284,8 @@ def test_a_damaged_run_is_named_and_left_out(capsys, runs) -> None:
 MISTAKES = [
     (
         "",
-        "command must be one of compress, expand, inspect, evaluate, benchmark, serve, runs, report, "
-        "saliency; given ''",
+        "command must be one of compress, expand, inspect, evaluate, benchmark, serve, runs, "
+        "report, saliency; given ''",
     ),
     ("compres", "given 'compres' (did you mean compress?)"),
     ("compress {k}", "takes IN.keras and OUT.dwtz; given {k}"),
