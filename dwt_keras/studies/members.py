@@ -40,10 +40,19 @@ def train(
         folder: Where it goes.
         callbacks: As for `run.run`.
     """
-    if (folder / _METRICS).exists():
-        return Member(folder, json.loads((folder / _METRICS).read_text(encoding="utf-8")))
+    complete = done(folder)
+    if complete is not None:
+        return complete
     # Layers that nobody has named are named by how many there have been.
     keras.backend.clear_session()
     with telling.quietly():
         result = run.run(settings, dataset, folder=folder, callbacks=callbacks)
     return Member(folder, result.metrics)
+
+
+def done(folder: Path) -> Member | None:
+    """The run in a folder; None where there is none, or it is not complete."""
+    path = folder / _METRICS
+    if not path.exists():
+        return None
+    return Member(folder, json.loads(path.read_text(encoding="utf-8")))
