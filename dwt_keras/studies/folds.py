@@ -36,6 +36,9 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     whole = splits.pool(dataset)
     every = splits.splits(whole.labels, told, settings.training.seed)
     compared = variants.of(settings, told)
+    if told.compare is not None:
+        for note in dict.fromkeys(n for each in compared for n in each.settings.compression.notes):
+            print(note)
 
     def task(variant: variants.Variant, split: splits.Split | None) -> Task:
         return Task(variant, split, folder / _place(variant, split, told), study)
