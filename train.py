@@ -44,10 +44,10 @@ def train(settings: Settings, study: StudySettings) -> int:
     if resuming.is_complete(settings, study):
         print(f"{settings.resuming.resume} is complete: there is nothing to resume")
         return 0
+    checking.check(settings, study)
     worker = distribution.worker(settings)
     runs.check_save_dir(settings.training.save_dir)
     starting_files.check(settings)
-    checking.check(settings, study)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)
     requirements.check(settings, dataset.input_shape)

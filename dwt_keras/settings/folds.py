@@ -100,10 +100,10 @@ class FoldSettings:
                 raise checks.ArgumentError(field.name, f"needs folds; given {value!r} without")
 
     def _check_compared(self) -> None:
-        if len(self.compare or ()) != 2:
+        if len(self.compared) != 2:
             raise checks.ArgumentError(
                 "compare",
-                f"must be given twice, for two settings; given {len(self.compare or ())} times",
+                f"must be given twice, for two settings; given {len(self.compared)}",
             )
         for changes in self.compared:
             for name in changes:

@@ -31,7 +31,7 @@ from dwt_keras.studies import (
     variants,
 )
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import data, run
+from dwt_keras.training import data, resuming, run
 from dwt_keras.training.array_data import SPLIT_SEED
 from dwt_keras.training.parts import systematic
 
@@ -331,13 +331,23 @@ def test_repeats_have_folders_of_their_own_and_the_test_part_comes_last(
 def test_a_part_of_a_study_is_not_resumed_alone(
     digits: data.Dataset, trainings: Trainings, tmp_path: Path
 ) -> None:
-    from dwt_keras.training import resuming
-
     study_run.run(tiny(tmp_path), told(folds=2), digits)
     part = tmp_path / "digits-mlp/studies/001/fold-1"
-    values = {**tiny(tmp_path).flat(), **told().flat(), "resume": str(part)}
     with pytest.raises(ValueError, match=f"resume must be the whole study, '{part.parent}'"):
-        resuming.settings_of(values, {"resume"})
+        resuming.settings_of({"resume": str(part)}, {"resume"})
+
+
+def test_what_is_taken_up_compares_the_same_settings(tmp_path: Path) -> None:
+    # Which have other defaults than those that the first command filled in.
+    begun = told(folds=2, compare=["threshold=0.1", "target_bytes=900"])
+    resuming.write_study(tmp_path, tiny(tmp_path), begun)
+    settings, study = resuming.settings_of({"resume": str(tmp_path)}, {"resume"})
+    assert study == begun
+    first, second = (
+        [each.settings.changed({"resume": None}) for each in variants.of(mine, begun.folds)]
+        for mine in (tiny(tmp_path), settings)
+    )
+    assert first == second
 
 
 @dataclasses.dataclass
