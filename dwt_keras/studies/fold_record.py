@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from dwt_keras.studies.fold_tasks import Task
 from dwt_keras.views.fold_table import FIGURES
 
 Record = dict[str, Any]
+
+_MOST = {"accuracy": 1.0, "zero_fraction": 1.0, "bytes": math.inf}
 
 
 def of(
@@ -47,7 +50,9 @@ def of(
             if task.variant is final.variant and task.split is not None
         ]
         sums = {
-            figure: dataclasses.asdict(statistics.summary([row[figure] for row in rows], ratio))
+            figure: dataclasses.asdict(
+                statistics.summary([row[figure] for row in rows], ratio, 0.0, _MOST[figure])
+            )
             for figure in FIGURES
             if all(figure in row for row in rows)
         }

@@ -36,6 +36,16 @@ class Task:
     study: StudySettings
 
     @property
+    def name(self) -> str:
+        """What it is called where its progress is told."""
+        which = "the last run"
+        if self.split is not None:
+            which = f"fold {self.split.fold}"
+            if self.study.folds.fold_repeats > 1:
+                which = f"fold {self.split.repeat}.{self.split.fold}"
+        return which + (f" of {self.variant.name}" if self.variant.name else "")
+
+    @property
     def run(self) -> Path:
         """The folder of the run."""
         return self.folder / _BEST if self.study.tuning.is_wanted else self.folder

@@ -77,10 +77,9 @@ def _work(tasks: Sequence[Task], dataset: data.Dataset, whole: data.Part) -> Non
     with progress.over("run", len(tasks), len(tasks) - len(todo)) as shown:
         for task in todo:
             metrics = task.do(dataset, whole).metrics
-            name = task.folder.name + (f" of {task.variant.name}" if task.variant.name else "")
             part = "accuracy" if task.split else "test accuracy"
             size = metrics["bytes"]["dwtz"]
-            shown.step(f"{name}, {part} {metrics['test_accuracy']:.4f}, {size:,} bytes")
+            shown.step(f"{task.name}, {part} {metrics['test_accuracy']:.4f}, {size:,} bytes")
 
 
 def _what_is_left(left: set[int], told: FoldSettings, folder: Path) -> str:

@@ -76,18 +76,26 @@ class Comparison:
         return self.p is not None and self.p < 1.0 - CONFIDENCE
 
 
-def summary(values: Sequence[float] | Array, ratio: float) -> Summary:
+def summary(
+    values: Sequence[float] | Array,
+    ratio: float,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> Summary:
     """Mean, deviation and confidence interval of a figure.
 
     Args:
         values: One for each fold, two or more.
         ratio: Samples held out over samples learnt from.
+        least: What the figure can be at least; the interval is cut there, ...
+        most: ... and at most.
     """
     from scipy import stats
 
     mean = float(np.mean(values))
     half = stats.t.ppf((1.0 + CONFIDENCE) / 2.0, len(values) - 1) * _error(values, ratio)
-    return Summary(mean, float(np.std(values, ddof=1)), float(mean - half), float(mean + half))
+    low, high = max(mean - half, least), min(mean + half, most)
+    return Summary(mean, float(np.std(values, ddof=1)), float(low), float(high))
 
 
 def compare(

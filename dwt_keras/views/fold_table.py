@@ -71,8 +71,8 @@ def verdict(figure: str, found: Record, first: str, second: str) -> str:
     sign, word = _BETTER[figure]
     p = "p not to be had" if found["p"] is None else f"p = {found['p']:.3g}"
     measured = (
-        f"{first} minus {second}: {_shown(figure, found['difference'])} (95 % interval "
-        f"{_shown(figure, found['low'])} to {_shown(figure, found['high'])}), {p} by "
+        f"{first} minus {second}: {_shown(figure, found['difference'])}, 95 % interval by the "
+        f"corrected t {_shown(figure, found['low'])} to {_shown(figure, found['high'])}; {p} by "
         f"{found['test']}, {found['pairs']} pairs"
     )
     if found["significant"]:

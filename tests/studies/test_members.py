@@ -29,6 +29,22 @@ def test_a_complete_run_is_taken_as_it_is(
     assert (place / "metrics.json").stat().st_mtime_ns == before
 
 
+def test_runs_may_have_graphs_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+    import tensorflow as tf
+
+    def trace() -> None:
+        function = tf.function(lambda number: number + 1)
+        for number in range(8):
+            function(number)
+
+    with members._many_graphs_unsaid():
+        trace()
+        tf.get_logger().warning("another")
+    assert [record.getMessage() for record in caplog.records] == ["another"]
+    trace()
+    assert "triggered tf.function retracing" in caplog.text
+
+
 def test_progress_counts_from_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.over("trial", 3, done=1) as shown:
         shown.step("0.9")

@@ -50,6 +50,8 @@ def test_a_summary_by_hand() -> None:
     assert (found.mean, found.deviation) == (2.0, 1.0)
     # 4.302653 * sqrt(1/3 + 1/2)
     assert (found.low, found.high) == pytest.approx((2 - 3.927767, 2 + 3.927767), abs=1e-5)
+    cut = statistics.summary([1.0, 2.0, 3.0], 0.5, 0.0, 4.0)
+    assert (cut.low, cut.high) == (0.0, 4.0)
 
 
 def test_differences_that_are_all_the_same_decide_nothing() -> None:
