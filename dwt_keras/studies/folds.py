@@ -85,7 +85,7 @@ def _work(tasks: Sequence[Task], dataset: data.Dataset, whole: data.Part) -> Non
 def _what_is_left(left: set[int], told: FoldSettings, folder: Path) -> str:
     again = f"python train.py --resume={shlex.quote(str(folder))}"
     return (
-        f"fold {told.fold} is done; left: {', '.join(map(str, sorted(left)))}\n"
+        f"fold {told.fold} is done; not done yet: {', '.join(map(str, sorted(left)))}\n"
         f"to go on: {again} --fold=K, or {again} for all of them"
     )
 

@@ -248,7 +248,7 @@ def test_processes_share_folds_and_the_last_one_sums_up(
     said = study_run.run(tiny(tmp_path), told(folds=3, fold=2), digits)
     assert trainings.names == ["fold-2"]
     assert not (folder / "study.json").exists()
-    assert said.splitlines()[0] == "fold 2 is done; left: 1, 3"
+    assert said.splitlines()[0] == "fold 2 is done; not done yet: 1, 3"
     assert f"python train.py --resume={folder} --fold=K" in said
     # Another process joins; one that has been named; one that does nothing new.
     study_run.run(tiny(tmp_path), told(folds=3, fold=3), digits)
