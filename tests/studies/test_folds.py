@@ -51,7 +51,7 @@ def digits() -> data.Dataset:
 
 def killed(save_dir: Path) -> Path:
     """A cross-validation that is killed within the second fold; its folder."""
-    flags = {**TINY, "hidden_units": 8, "folds": 2, "save_dir": save_dir, "figures": "svg"}
+    flags = {**TINY, "hidden_units": 8, "folds": 2, "save_dir": save_dir}
     process = subprocess.Popen(
         [
             sys.executable,
@@ -80,7 +80,7 @@ def study(digits: data.Dataset, tmp_path_factory: pytest.TempPathFactory) -> tup
     done = [path.parent.name for path in (folder / "setting-1").glob("*/metrics.json")]
     assert done == ["fold-1"]
     before = (folder / "setting-1/fold-1/metrics.json").stat().st_mtime_ns
-    settings = tiny(save_dir, figures="svg", resume=str(folder))
+    settings = tiny(save_dir, resume=str(folder))
     told = StudySettings.from_flat({"folds": 2, "compare": COMPARED})
     said = study_run.run(settings, told, digits)
     assert (folder / "setting-1/fold-1/metrics.json").stat().st_mtime_ns == before
@@ -173,12 +173,9 @@ def test_the_settings_are_compared_fold_by_fold(study: tuple[Path, str]) -> None
 def test_the_folder_has_what_is_documented(study: tuple[Path, str]) -> None:
     folder, said = study
     assert {entry.name for entry in folder.iterdir()} == {
-        *("settings.json", "study.json", "folds.csv", "predictions.npz", "figures"),
+        *("settings.json", "study.json", "folds.csv", "predictions.npz"),
         *("setting-1", "setting-2"),
     }
-    figure = (folder / "figures/folds.svg").read_text()
-    assert "accuracy (share)" in figure
-    assert "wavelet=none" in figure
     rows = list(csv.DictReader((folder / "folds.csv").read_text().splitlines()))
     assert [(row["setting"], row["fold"]) for row in rows] == [
         (name, fold) for name in COMPARED for fold in ("1", "2", "")
@@ -326,6 +323,20 @@ def test_repeats_have_folders_of_their_own_and_the_test_part_comes_last(
     with np.load(folder / "predictions.npz") as archive:
         assert sorted(archive["index"]) == sorted([*range(1437)] * 2)
         assert sorted(set(archive["repeat"])) == [1, 2]
+
+
+def test_two_settings_are_drawn_side_by_side(
+    digits: data.Dataset, trainings: Trainings, tmp_path: Path
+) -> None:
+    long = "threshold=0.0123456789 level=2"
+    study = told(folds=2, compare=[long, "wavelet=none"])
+    study_run.run(tiny(tmp_path, figures="svg"), study, digits)
+    figure = (tmp_path / "digits-mlp/studies/001/figures/folds.svg").read_text()
+    for text in ("accuracy (share)", "compact file (bytes)", "wavelet=none", "mean, 95 % interval"):
+        assert text in figure
+    assert f"{long[:21]}..." in figure
+    # None of the runs has zeros to count.
+    assert "zero coefficients" not in figure
 
 
 def test_a_part_of_a_study_is_not_resumed_alone(
