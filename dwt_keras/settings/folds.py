@@ -13,8 +13,6 @@ from dwt_keras.settings.fields import setting
 
 CORRECTED_T, WILCOXON = "corrected_t", "wilcoxon"
 COMPARISON_TESTS = (CORRECTED_T, WILCOXON)
-# What needs --folds.
-_OF_FOLDS = ("fold_repeats", "fold", "compare", "comparison_test")
 # The data and their folds are the same for both settings that are compared; the others say what
 # is left of a run, not what its network is.
 _NOT_COMPARED = (
@@ -96,7 +94,7 @@ class FoldSettings:
     def _refuse_alone(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name in _OF_FOLDS and value != field.default:
+            if value != field.default:
                 raise checks.ArgumentError(field.name, f"needs folds; given {value!r} without")
 
     def _check_compared(self) -> None:

@@ -12,6 +12,7 @@ from dwt_keras import checks
 class Groups:
     """A frozen dataclass of settings whose fields are groups of them, each with a default."""
 
+    # What `from_flat` was given; None where the groups were made by themselves.
     _given: Mapping[str, Any] | None = None
 
     @classmethod

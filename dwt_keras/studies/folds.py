@@ -51,12 +51,20 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     if left:
         return Outcome(None, _what_is_left(left, told, folder))
     with contextlib.ExitStack() as stack:
-        if study.is_shared and not resuming.lock(folder / runs.CHECKPOINT / "last", stack):
+        if study.is_shared and not _may_sum_up(folder, stack):
             return Outcome(None, "all folds are done; another process sums up")
         _work(finals, dataset, whole)
         record = fold_record.of(of_folds, finals, told, len(dataset.test), folder)
         _write(record, of_folds, settings.views.figures, folder)
     return Outcome(record, fold_table.text(record))
+
+
+def _may_sum_up(folder: Path, stack: contextlib.ExitStack) -> bool:
+    """Whether this process does what is left, of all that find every fold done."""
+    try:
+        return resuming.lock(folder / runs.CHECKPOINT / "last", stack)
+    except FileNotFoundError:  # Another one is through with it, and has tidied up.
+        return False
 
 
 def _place(variant: variants.Variant, split: splits.Split | None, told: FoldSettings) -> Path:

@@ -224,10 +224,18 @@ def _recorded(folder: Path) -> dict[str, Any]:
 def _refuse_part_of_study(folder: Path) -> None:
     """Its run would go on with other data than the study gave it."""
     for above in folder.absolute().parents:
-        if (above / _SETTINGS).exists():
+        if _is_study(above):
             raise checks.ArgumentError(
                 _NAME, f"must be the whole study, {str(above)!r}; given a part, {str(folder)!r}"
             )
+
+
+def _is_study(folder: Path) -> bool:
+    try:
+        record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and "study" in record
 
 
 def _refuse_differences(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -279,6 +280,26 @@ def test_processes_that_begin_together_make_one_study(
     assert (tmp_path / "digits-mlp/studies/001/study.json").exists()
 
 
+def test_of_two_that_find_all_folds_done_one_sums_up(
+    digits: data.Dataset, trainings: Trainings, tmp_path: Path
+) -> None:
+    said = []
+
+    def meanwhile(folder: Path) -> None:
+        if folder.name == "final":
+            said.append(study_run.run(tiny(tmp_path), told(folds=2, fold=1), digits))
+
+    study_run.run(tiny(tmp_path), told(folds=2, fold=1), digits)
+    trainings.before = meanwhile
+    study_run.run(tiny(tmp_path), told(folds=2, fold=2), digits)
+    assert trainings.names == ["fold-1", "fold-2", "final"]
+    (line, *_) = said[0].splitlines()
+    assert line == "all folds are done; another process sums up"
+    # One that comes when that one has tidied up.
+    with contextlib.ExitStack() as stack:
+        assert not folds._may_sum_up(tmp_path / "digits-mlp/studies/001", stack)
+
+
 def test_all_folds_are_not_for_one_process_while_others_share_them(
     digits: data.Dataset, trainings: Trainings, tmp_path: Path
 ) -> None:
@@ -306,6 +327,8 @@ def test_an_interrupted_study_says_how_to_go_on_and_does(
     folder = tmp_path / "digits-mlp/studies/001"
     with pytest.raises(KeyboardInterrupt, match=f"python train.py --resume={folder}$"):
         study_run.run(tiny(tmp_path), told(folds=2), digits)
+    with pytest.raises(KeyboardInterrupt, match=f"--resume={folder.parent / '002'} --fold=2$"):
+        study_run.run(tiny(tmp_path, seed=1), told(folds=2, fold=2), digits)
     trainings.before = lambda _: None
     study_run.run(tiny(tmp_path, resume="auto"), told(folds=2), digits)
     assert trainings.names == ["fold-1", "fold-2", "final"]
@@ -346,6 +369,9 @@ def test_a_part_of_a_study_is_not_resumed_alone(
     part = tmp_path / "digits-mlp/studies/001/fold-1"
     with pytest.raises(ValueError, match=f"resume must be the whole study, '{part.parent}'"):
         resuming.settings_of({"resume": str(part)}, {"resume"})
+    # What others keep above a run is no matter.
+    (tmp_path / "settings.json").write_text("[1]")
+    assert resuming.settings_of({"resume": str(part.parent)}, {"resume"})[1] == told(folds=2)
 
 
 def test_what_is_taken_up_compares_the_same_settings(tmp_path: Path) -> None:
