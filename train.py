@@ -38,17 +38,20 @@ def fields() -> command_line.Fields:
 def train(settings: Settings, study: StudySettings) -> int:
     """Trains as the settings say, and prints the result."""
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
+    from dwt_keras.studies import checking
     from dwt_keras.training import data, distribution, requirements, runs, starting_files
 
     if resuming.is_complete(settings, study):
         print(f"{settings.resuming.resume} is complete: there is nothing to resume")
         return 0
+    checking.check(settings, study)
     worker = distribution.worker(settings)
     runs.check_save_dir(settings.training.save_dir)
     starting_files.check(settings)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)
     requirements.check(settings, dataset.input_shape)
+    checking.check_data(settings, study, dataset)
     for note in settings.compression.notes:
         print(note)
 

@@ -16,6 +16,7 @@ from typing import Any
 from absl import flags
 
 from dwt_keras import checks, native
+from dwt_keras.settings import fields as fields_of_settings
 
 # TensorFlow's native log, whoever loads it; what goes wrong reaches Python as an exception.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,6 +25,13 @@ Fields = Mapping[str, Field[Any]]
 
 _WIDTH = 96
 _FLAG_FILE = "flagfile"
+_DEFINE: Mapping[type, Any] = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_multi_string,
+}
 
 
 def run(program: str, names: Fields, command: Callable[[], int]) -> int:
@@ -95,7 +103,7 @@ def usage(introduction: str, fields: Fields) -> str:
             if field.default is None or field.default is False
             else f" (default: {_text(field.default)})"
         )
-        head = f"  --[no]{name}" if _is_switch(field) else f"  --{name}"
+        head = f"  --[no]{name}" if fields_of_settings.kind(field) is bool else f"  --{name}"
         lines.append(head + shown)
         lines.append(
             textwrap.fill(
@@ -129,22 +137,10 @@ def _define(fields: Fields) -> flags.FlagValues:
     flags.DEFINE_boolean("help", False, "Print the flags.", flag_values=values)
     flags.DEFINE_string(_FLAG_FILE, "", "File with one flag a line.", flag_values=values)
     for name, field in fields.items():
-        kind = str(field.type)
-        if _is_switch(field):
-            define: Any = flags.DEFINE_boolean
-        elif kind.startswith("int") and "str" not in kind:
-            define = flags.DEFINE_integer
-        elif kind.startswith("float"):
-            define = flags.DEFINE_float
-        else:
-            define = flags.DEFINE_string
-        default = _text(field.default) if define is flags.DEFINE_string else field.default
-        define(name, default, field.metadata["help"], flag_values=values)
+        kind = fields_of_settings.kind(field)
+        default = _text(field.default) if kind is str else field.default
+        _DEFINE[kind](name, default, field.metadata["help"], flag_values=values)
     return values
-
-
-def _is_switch(field: Field[Any]) -> bool:
-    return str(field.type).startswith("bool")
 
 
 def _text(default: Any) -> str | None:

@@ -245,6 +245,17 @@ MISTAKES = [
     ("--decay_factor=0.5", "--decay_factor needs learning_rate_schedule=step, exponential or plat"),
     ("--optimizer=adm", "--optimizer must be one of adam, adamw, sgd, rmsprop, nadam, lion; given"),
     ("--run_name=" + "x" * 101, "--run_name must have 100 characters at most"),
+    ("--folds=1", "--folds must be a whole number, 2 or more; given 1"),
+    ("--fold=2", "--fold needs folds; given 2 without"),
+    (
+        "--folds=3 --compare=wavelet=haar",
+        "--compare must be given twice, for two settings; given 1",
+    ),
+    (
+        "--folds=3 --compare=wavelet=haar --compare=wavelet=sym99",
+        "--compare 'wavelet=sym99': wavelet must be a wavelet of PyWavelets",
+    ),
+    ("--folds=2 --distribute=multiworker", "--distribute must be none or mirrored in a study"),
     ("--no_such_flag=1", "no_such_flag"),
     ("--flagfile=no/such.cfg", "no/such.cfg"),
     ("stray", "takes flags only; given 'stray'"),

@@ -13,6 +13,23 @@ def setting(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help})
 
 
+def kind(field: dataclasses.Field[Any]) -> type:
+    """What a setting takes on a command line.
+
+    Returns:
+        bool, int or float; str for text, which the setting may read as something else; tuple for
+        texts, each given by a flag of its own.
+    """
+    written = str(field.type)
+    if written.startswith("tuple[str"):
+        return tuple
+    if written.startswith("bool"):
+        return bool
+    if written.startswith("int") and "str" not in written:
+        return int
+    return float if written.startswith("float") else str
+
+
 def whole_numbers(name: str, value: object) -> tuple[int, ...]:
     """Reads numbers, comma-separated or in a sequence.
 

@@ -12,6 +12,9 @@ from dwt_keras import checks
 class Groups:
     """A frozen dataclass of settings whose fields are groups of them, each with a default."""
 
+    # What `from_flat` was given; None where the groups were made by themselves.
+    _given: Mapping[str, Any] | None = None
+
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Self:
         """Builds the groups from one mapping of names to values; missing names take defaults.
@@ -26,7 +29,27 @@ class Groups:
             name: group(**{f.name: values[f.name] for f in _own(group) if f.name in values})
             for name, group in cls._groups().items()
         }
-        return cls(**groups)
+        found = cls(**groups)
+        object.__setattr__(found, "_given", dict(values))
+        return found
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """What these settings would be if some had been given otherwise.
+
+        What was filled in because nobody gave it is filled in anew: a threshold that is the
+        default, say, does not stand in the way of a target in bytes.
+
+        Raises:
+            ArgumentError: As for `from_flat`.
+        """
+        return self.from_flat({**self.given, **changes})
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that were given another value than their fields' default, by name."""
+        given = self.flat() if self._given is None else self._given
+        fields = self.flat_fields()
+        return {name: value for name, value in given.items() if value != fields[name].default}
 
     def flat(self) -> dict[str, Any]:
         """All settings by name; `from_flat` takes them back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from dwt_keras import checks
 from dwt_keras.settings.ensembles import EnsembleSettings
@@ -25,6 +26,8 @@ class StudySettings(Groups):
     ensemble: EnsembleSettings = dataclasses.field(default_factory=EnsembleSettings)
 
     def __post_init__(self) -> None:
+        if self.folds.compare is not None and self.tuning.is_wanted:
+            raise checks.ArgumentError("compare", "must not be given beside trials")
         if not self.ensemble.is_wanted:
             return
         for name in ("trials", "folds"):
@@ -35,3 +38,12 @@ class StudySettings(Groups):
     def is_wanted(self) -> bool:
         """Whether there is to be a study, and not a single run."""
         return self.tuning.is_wanted or self.folds.is_wanted or self.ensemble.is_wanted
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may work on the same study at the same time."""
+        return self.folds.fold is not None
+
+    def common(self) -> dict[str, Any]:
+        """All settings by name, without what only one of the processes that share it is told."""
+        return {**self.flat(), "fold": None}

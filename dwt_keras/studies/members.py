@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +42,34 @@ def train(
         folder: Where it goes.
         callbacks: As for `run.run`.
     """
-    if (folder / _METRICS).exists():
-        return Member(folder, json.loads((folder / _METRICS).read_text(encoding="utf-8")))
+    complete = done(folder)
+    if complete is not None:
+        return complete
     # Layers that nobody has named are named by how many there have been.
     keras.backend.clear_session()
-    with telling.quietly():
+    with telling.quietly(), _many_graphs_unsaid():
         result = run.run(settings, dataset, folder=folder, callbacks=callbacks)
     return Member(folder, result.metrics)
+
+
+@contextlib.contextmanager
+def _many_graphs_unsaid() -> Iterator[None]:
+    """Keeps TensorFlow from warning that each run has a graph of its own, as it must."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
+
+
+def done(folder: Path) -> Member | None:
+    """The run in a folder; None where there is none, or it is not complete."""
+    path = folder / _METRICS
+    if not path.exists():
+        return None
+    return Member(folder, json.loads(path.read_text(encoding="utf-8")))

@@ -11,9 +11,9 @@ class Outcome:
     """What a study came to.
 
     Attributes:
-        record: What study.json says.
+        record: What study.json says; None while other processes have parts of it to do.
         text: What the terminal says.
     """
 
-    record: dict[str, Any]
+    record: dict[str, Any] | None
     text: str

@@ -11,7 +11,7 @@ from dwt_keras import files
 from dwt_keras.settings import Settings
 from dwt_keras.settings.studies import StudySettings
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import data, interrupts, resuming, runs, versions
+from dwt_keras.training import checkpoint, data, interrupts, resuming, runs
 
 Kind = Callable[[Settings, StudySettings, data.Dataset, Path], Outcome]
 
@@ -29,20 +29,22 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset) -> str:
         KeyboardInterrupt: If the user ends it; the message says how to go on.
     """
     kind = _kind(study)
-    with resuming.folder_of(settings, study=study) as folder, interrupts.at_once():
-        record = {
-            "settings": resuming.begun_by_itself(settings),
-            "study": study.flat(),
-            "versions": versions.found(),
-        }
-        files.write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n")
+    shared = study.is_shared
+    with (
+        resuming.folder_of(settings, study=study, is_shared=shared) as folder,
+        interrupts.at_once(),
+    ):
+        resuming.write_study(folder, settings, study)
         try:
             outcome = kind(settings, study, dataset, folder)
         except KeyboardInterrupt:
             again = f"python train.py --resume={shlex.quote(str(folder))}"
+            again += f" --fold={study.folds.fold}" if shared else ""
             raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
-        # Last of all: a folder that has it is complete.
-        files.write_text(folder / runs.STUDY, json.dumps(outcome.record, indent=2) + "\n")
+        if outcome.record is not None:
+            # Last of all: a folder that has it is complete.
+            files.write_text(folder / runs.STUDY, json.dumps(outcome.record, indent=2) + "\n")
+            checkpoint.remove(folder)
     return f"{outcome.text}\n\n{folder}"
 
 

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -60,6 +60,9 @@ class Part(Protocol):
             counts: Whole numbers, 0 or more, of shape (samples,).
         """
 
+    def joined(self, other: Self) -> Part:
+        """This part and behind it another one of the same dataset."""
+
     def fingerprint(self) -> Iterator[bytes]:
         """What tells these data from others, for hashing."""
 
@@ -103,6 +106,11 @@ class ArrayPart:
     def repeated(self, counts: Array) -> ArrayPart:
         places = np.repeat(np.arange(len(self)), counts)
         return ArrayPart(self.inputs[places], self.labels[places])
+
+    def joined(self, other: Self) -> ArrayPart:
+        return ArrayPart(
+            np.concatenate([self.inputs, other.inputs]), np.concatenate([self.labels, other.labels])
+        )
 
     def fingerprint(self) -> Iterator[bytes]:
         for array in (self.inputs, self.labels):
@@ -176,6 +184,20 @@ class StreamPart:
             labels=np.repeat(self.labels, counts),
             elements=elements,
             identity=f"{self.identity} {times}",
+        )
+
+    def joined(self, other: Self) -> StreamPart:
+        def explain() -> None:
+            self.explain()
+            other.explain()
+
+        return dataclasses.replace(
+            self,
+            labels=np.concatenate([self.labels, other.labels]),
+            elements=lambda: self.elements().concatenate(other.elements()),
+            shuffle_count=self.shuffle_count + other.shuffle_count,
+            identity=f"{self.identity} {other.identity}",
+            explain=explain,
         )
 
     def fingerprint(self) -> Iterator[bytes]:

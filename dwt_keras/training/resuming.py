@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dwt_keras import checks
+from dwt_keras import checks, files
 from dwt_keras.settings import Settings, resuming
 from dwt_keras.settings.studies import StudySettings
-from dwt_keras.training import distribution, runs
+from dwt_keras.training import distribution, runs, versions
 
 _NO_STUDY = StudySettings()
 _SETTINGS, _METRICS, _LOCK = "settings.json", "metrics.json", "lock"
@@ -40,6 +40,7 @@ def settings_of(
     named = values.get(_NAME)
     if named in (None, resuming.AUTO):
         return divided(values)
+    _refuse_part_of_study(Path(str(named)))
     recorded = _recorded(Path(str(named)))
     mine = {name: values[name] for name in given}
     found = divided({**recorded, **mine, _NAME: named})
@@ -70,7 +71,8 @@ def folder_of(
         place: The folder in the place of a new one, or of that which the settings name; what has
             been begun there by the same settings is taken up.
         study: The study's settings, where it is a study that needs a folder.
-        is_shared: Whether other processes may work in it at the same time.
+        is_shared: Whether other processes may work in it at the same time. Where no folder is
+            named, they all get the newest unfinished one, which the first of them makes.
 
     Raises:
         ArgumentError: If the folder that is named is no run's, or other settings' run's; if
@@ -88,6 +90,8 @@ def folder_of(
         named = settings.resuming.resume if place is None else str(place)
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
+        if is_shared and named in (None, resuming.AUTO):
+            named = str(_joined(settings, study))
         if named in (None, resuming.AUTO):
             found = _newest(settings, study, stack) if named else None
         else:
@@ -97,13 +101,12 @@ def folder_of(
                 _refuse_differences(wanted, identity(*divided(_recorded(found))), wanted)
             if (found / _last(study)).exists():
                 raise checks.UserError(f"{found} is complete: there is nothing to resume")
-            if not is_shared and not _claim(found, stack):
+            if not _claim(found, stack, is_shared):
                 raise checks.UserError(f"{found} is being worked on by another process")
         if found is None:
             found = runs.create(settings, study)
-            if not is_shared:
-                _claim(found, stack)
-        else:
+            _claim(found, stack)
+        elif not is_shared:  # Others may be writing there.
             _tidy(found)
         yield found
 
@@ -129,7 +132,49 @@ def begun_by_itself(settings: Settings) -> dict[str, Any]:
 
 def identity(settings: Settings, study: StudySettings) -> dict[str, Any]:
     """What tells a run, or a study, from others: all settings by name."""
-    return {**begun_by_itself(settings), **study.flat()}
+    return {**begun_by_itself(settings), **study.common()}
+
+
+def write_study(folder: Path, settings: Settings, study: StudySettings) -> None:
+    """Writes the settings.json of a study.
+
+    Beside all settings it says which were given: those of a study's runs, of which some are
+    changed, follow from these alone.
+    """
+    record = {
+        "settings": begun_by_itself(settings),
+        "given": [name for name in settings.given if name != _NAME],
+        "study": study.common(),
+        "versions": versions.found(),
+    }
+    files.write_text(folder / _SETTINGS, json.dumps(record, indent=2) + "\n")
+
+
+def lock(
+    file: Path, stack: contextlib.ExitStack, *, shared: bool = False, wait: bool = False
+) -> bool:
+    """Holds a lock until the stack is closed, or this process ends.
+
+    Args:
+        file: Is made where it is not there.
+        stack: What to close.
+        shared: Whether others may hold it too that ask for it so.
+        wait: Whether to wait for those who hold it.
+
+    Returns:
+        Whether it is held; always where the system has no such locks.
+    """
+    try:
+        fcntl: Any = importlib.import_module("fcntl")
+    except ImportError:  # Windows.
+        return True
+    opened = stack.enter_context(file.open("w"))
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(opened, kind if wait else kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def divided(values: Mapping[str, Any]) -> tuple[Settings, StudySettings]:
@@ -183,7 +228,9 @@ def _recorded(folder: Path) -> dict[str, Any]:
     """The settings of a run, or of a study and its runs, by name."""
     try:
         record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-        found: dict[str, Any] = {**record["settings"], **record.get("study", {})}
+        values = record["settings"]
+        given = {name: values[name] for name in record.get("given", values)}
+        found: dict[str, Any] = {**given, **record.get("study", {})}
     except (OSError, ValueError, KeyError, TypeError):
         raise checks.ArgumentError(
             _NAME,
@@ -191,6 +238,23 @@ def _recorded(folder: Path) -> dict[str, Any]:
             f"{str(folder)!r}",
         ) from None
     return found
+
+
+def _refuse_part_of_study(folder: Path) -> None:
+    """Its run would go on with other data than the study gave it."""
+    for above in folder.absolute().parents:
+        if _is_study(above):
+            raise checks.ArgumentError(
+                _NAME, f"must be the whole study, {str(above)!r}; given a part, {str(folder)!r}"
+            )
+
+
+def _is_study(folder: Path) -> bool:
+    try:
+        record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and "study" in record
 
 
 def _refuse_differences(
@@ -203,20 +267,25 @@ def _refuse_differences(
             )
 
 
-def _claim(folder: Path, stack: contextlib.ExitStack) -> bool:
-    """Keeps other processes off a run until the stack is closed, or this process ends."""
-    try:
-        fcntl: Any = importlib.import_module("fcntl")
-    except ImportError:  # Windows.
-        return True
+def _joined(settings: Settings, study: StudySettings) -> Path:
+    """The study that all processes with the same settings work on."""
+    group = runs.group_folder(settings, study)
+    group.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        # One after the other, so that one of them makes it and the others find it.
+        lock(group / f".{_LOCK}", stack, wait=True)
+        found = next(_unfinished(settings, study), None)
+        if found is None:
+            found = runs.create(settings, study)
+            write_study(found, settings, study)
+    return found
+
+
+def _claim(folder: Path, stack: contextlib.ExitStack, shared: bool = False) -> bool:
+    """Keeps other processes off a run; but for those that share it, where it is shared."""
     place = folder / runs.CHECKPOINT
     place.mkdir(exist_ok=True)
-    file = stack.enter_context((place / _LOCK).open("w"))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return lock(place / _LOCK, stack, shared=shared)
 
 
 def _tidy(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_a_complete_run_is_taken_as_it_is(
     before = (place / "metrics.json").stat().st_mtime_ns
     assert members.train(settings, dataset, place) == found
     assert (place / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_a_graph_for_each_run_is_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("tensorflow")
+    warning = "5 out of the last 17 calls to <function> triggered tf.function retracing."
+    with members._many_graphs_unsaid():
+        logger.warning(warning)
+        logger.warning("another")
+    logger.warning(warning)
+    assert [record.getMessage() for record in caplog.records] == ["another", warning]
 
 
 def test_progress_counts_from_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,71 @@
+"""Settings as text, in which a study's runs differ: `wavelet=haar level=2`."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from typing import Any
+
+from dwt_keras import checks
+from dwt_keras.settings import flat_fields
+from dwt_keras.settings.fields import kind
+
+_SWITCHES = {"true": True, "false": False}
+
+
+def parse(argument: str, text: object) -> dict[str, Any]:
+    """Reads what a run's settings are changed to.
+
+    Args:
+        argument: Name of the setting that the text belongs to, for messages.
+        text: NAME=VALUE, separated by spaces; a value with spaces in quotes.
+
+    Returns:
+        The values by name, as flags would give them.
+
+    Raises:
+        ArgumentError: On text of another form, a name that is no setting or is given twice, or a
+            value of the wrong type.
+    """
+    found: dict[str, Any] = {}
+    for part in _parts(argument, text):
+        name, separator, value = part.partition("=")
+        if not separator or not value:
+            raise _malformed(argument, text)
+        if name not in flat_fields():
+            close = difflib.get_close_matches(name, flat_fields(), n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise checks.ArgumentError(argument, f"must name settings; {name!r} is none{hint}")
+        if name in found:
+            raise checks.ArgumentError(argument, f"must give {name} once; given {text!r}")
+        found[name] = _typed(argument, name, value)
+    return found
+
+
+def _parts(argument: str, text: object) -> list[str]:
+    try:
+        parts = shlex.split(checks.text(argument, text))
+    except ValueError:  # Of a quotation mark that is never closed, or of what is no text.
+        parts = []
+    if not parts:
+        raise _malformed(argument, text)
+    return parts
+
+
+def _malformed(argument: str, text: object) -> checks.ArgumentError:
+    return checks.ArgumentError(
+        argument, f"must be NAME=VALUE of settings, separated by spaces; given {text!r}"
+    )
+
+
+def _typed(argument: str, name: str, value: str) -> Any:
+    wanted = kind(flat_fields()[name])
+    try:
+        if wanted is bool:
+            return _SWITCHES[value.lower()]
+        return wanted(value) if wanted in (int, float) else value
+    except (KeyError, ValueError):
+        names = {bool: "true or false", int: "a whole number", float: "a number"}
+        raise checks.ArgumentError(
+            argument, f"{name} must be {names[wanted]}; given {value!r}"
+        ) from None
