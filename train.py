@@ -43,6 +43,7 @@ def train(settings: Settings, study: StudySettings) -> int:
     if resuming.is_complete(settings, study):
         print(f"{settings.resuming.resume} is complete: there is nothing to resume")
         return 0
+    study.check_beside(settings)
     worker = distribution.worker(settings)
     runs.check_save_dir(settings.training.save_dir)
     starting_files.check(settings)

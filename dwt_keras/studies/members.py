@@ -29,6 +29,11 @@ class Member:
     metrics: dict[str, Any]
 
 
+def is_complete(folder: Path) -> bool:
+    """Whether the run in a folder has been made."""
+    return (folder / _METRICS).exists()
+
+
 def train(
     settings: Settings, dataset: data.Dataset, folder: Path, callbacks: Sequence[Any] = ()
 ) -> Member:
@@ -40,7 +45,7 @@ def train(
         folder: Where it goes.
         callbacks: As for `run.run`.
     """
-    if (folder / _METRICS).exists():
+    if is_complete(folder):
         return Member(folder, json.loads((folder / _METRICS).read_text(encoding="utf-8")))
     # Layers that nobody has named are named by how many there have been.
     keras.backend.clear_session()

@@ -11,7 +11,7 @@ from dwt_keras import files
 from dwt_keras.settings import Settings
 from dwt_keras.settings.studies import StudySettings
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import data, interrupts, resuming, runs, versions
+from dwt_keras.training import checkpoint, data, interrupts, resuming, runs, versions
 
 Kind = Callable[[Settings, StudySettings, data.Dataset, Path], Outcome]
 
@@ -43,6 +43,7 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset) -> str:
             raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
         # Last of all: a folder that has it is complete.
         files.write_text(folder / runs.STUDY, json.dumps(outcome.record, indent=2) + "\n")
+        checkpoint.remove(folder)
     return f"{outcome.text}\n\n{folder}"
 
 
