@@ -199,8 +199,11 @@ def _in_wavelet(settings: Settings, name: str) -> Settings:
         compression = dataclasses.replace(settings.compression, wavelet=name)
         return dataclasses.replace(settings, compression=compression)
     except checks.ArgumentError as error:
-        argument = "ensemble_wavelets" if error.argument == "wavelet" else error.argument
-        raise checks.ArgumentError(argument, error.problem) from None
+        if error.argument == "wavelet":
+            raise checks.ArgumentError("ensemble_wavelets", error.problem) from None
+        raise checks.ArgumentError(
+            error.argument, f"{error.problem} (of the member in {name})"
+        ) from None
 
 
 def _canonical(argument: str, names: Any) -> tuple[str, ...]:

@@ -48,8 +48,14 @@ def network(members: Sequence[keras.Model], weights: Sequence[float], combine: s
     else:
         answer = layers.Average(name=combine)(parts)
     model = keras.Model(inputs, answer, name="ensemble")
-    # Without XLA, as all networks are once they have been trained.
-    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    model.compile(
+        # An optimizer without slots: others have none yet, for which Keras refuses the archive.
+        optimizer="sgd",
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        # Without XLA, as all networks are once they have been trained.
+        jit_compile=False,
+    )
     return model
 
 

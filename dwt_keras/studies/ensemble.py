@@ -28,12 +28,12 @@ class _Networks:
     """All networks of a study.
 
     Attributes:
-        members: Those that are combined, or left out.
+        trained: The members.
         single: The run of a single network of the same settings.
         dense: The dense control.
     """
 
-    members: list[Trained]
+    trained: list[Trained]
     single: members.Member
     dense: control.Control
 
@@ -53,7 +53,7 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
         UserError: If no member is better than chance; else as for a run.
     """
     found = _networks(settings, study, dataset, folder)
-    kept = [member for member in found.members if member.weight]
+    kept = [member for member in found.trained if member.weight]
     weights, combine = [member.weight for member in kept], study.ensemble.combine
     keras.backend.clear_session()
     networks = [ensemble_members.load(member.run) for member in kept]
@@ -69,7 +69,7 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     record = {
         "kind": study.ensemble.ensemble,
         "combine": combine,
-        "members": [member.record for member in found.members],
+        "members": [member.record for member in found.trained],
         "by_count": combination.by_count(said, dataset.test.labels, weights, combine),
         "ensemble": _line(metrics["test_accuracy"], metrics["bytes"]["dwtz"]),
         "mean_member": _line(statistics.fmean(accuracies), statistics.fmean(sizes)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from dwt_keras import checks
@@ -16,13 +17,6 @@ from dwt_keras.training import control, data, telling
 from dwt_keras.views import after_run, drawing, figures, outcomes, report, run_view
 from dwt_keras.views.tables import percent
 from dwt_keras.views.tables import table as aligned
-
-# The figures of one run that say nothing of several.
-FIGURE = (
-    "The ensemble beside single networks",
-    "Test accuracy against bytes: of each member, of the first members together, of a single "
-    "compressed network and of the dense one.",
-)
 
 
 def table(record: Mapping[str, Any]) -> str:
@@ -70,8 +64,7 @@ def write(
     if kind == NONE:
         return
     try:
-        drawn = accuracy_bytes(record)
-        drawing.save(drawn.figure, folder / "figures" / f"{drawn.name}.{kind}")
+        drawing.save(draw(record), folder / "figures" / f"ensemble.{kind}")
         view = run_view.read(folder, metrics, {})
         shown = figures.write(view, kind)
         network = after_run.load_control(dense.folder)
@@ -80,7 +73,7 @@ def write(
         telling.say(f"no figures or report: {checks.said(error)}")
 
 
-def accuracy_bytes(record: Mapping[str, Any]) -> drawing.Drawn:
+def draw(record: Mapping[str, Any]) -> Figure:
     """Test accuracy against bytes: of members, of ever more of them together, of single networks.
 
     Args:
@@ -122,4 +115,4 @@ def accuracy_bytes(record: Mapping[str, Any]) -> drawing.Drawn:
     axes.set_ylabel("test accuracy (share)")
     axes.legend(frameon=False, fontsize=8)
     drawing.plain(axes, "both")
-    return drawing.Drawn("ensemble", *FIGURE, figure)
+    return figure
