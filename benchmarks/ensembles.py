@@ -51,9 +51,10 @@ def main() -> None:
     for seed in range(options.seeds):
         for kind in options.kinds.split(","):
             record = study(options, kind, seed)
-            record["as_many_bytes"] = single(options, MEMBERS * TARGET_BYTES, kind, seed)
             found.setdefault(kind, []).append(record)
             print(f"{kind}, seed {seed}: {record['ensemble']}", flush=True)
+        for kind, records in found.items():
+            records[seed]["as_many_bytes"] = single(options, MEMBERS * TARGET_BYTES, kind, seed)
     print(table(rows(found), right_from=1))
     print()
     print(table(asked(found), right_from=1))

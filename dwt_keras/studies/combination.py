@@ -27,7 +27,8 @@ def network(members: Sequence[keras.Model], weights: Sequence[float], combine: s
         members: The networks, each with one input and one output, the probabilities of classes.
             They get the names of the layers.
         weights: What each counts, above 0.
-        combine: mean of the probabilities, or vote: the shares of their votes.
+        combine: mean of the probabilities, or vote: the shares of their votes, of which each goes
+            to the likeliest class (to all of them where several are as likely).
 
     Returns:
         A Functional model with the input of the members, compiled to be evaluated.
@@ -39,7 +40,9 @@ def network(members: Sequence[keras.Model], weights: Sequence[float], combine: s
         member.name = f"member_{number}"
         said = member(inputs)
         if combine == VOTE:
-            said = ops.one_hot(ops.argmax(said, axis=-1), said.shape[-1])
+            # Not by argmax, which Keras makes of bitwise operations that LiteRT has not.
+            most = ops.max(said, axis=-1, keepdims=True)
+            said = ops.cast(ops.equal(said, most), said.dtype)
         parts.append(said)
     if len(set(weights)) > 1:
         shares = [weight / sum(weights) for weight in weights]
@@ -73,7 +76,7 @@ def by_count(
     found = []
     total = np.zeros(said[0].shape)
     for part, weight in zip(said, weights, strict=True):
-        voted = np.eye(part.shape[1])[part.argmax(axis=1)] if combine == VOTE else part
+        voted = part == part.max(axis=1, keepdims=True) if combine == VOTE else part
         total += weight * voted
         found.append(float(np.mean(total.argmax(axis=1) == labels)))
     return found
