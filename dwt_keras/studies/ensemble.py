@@ -80,7 +80,9 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
         model, dataset, folder, record, metrics, found.dense, settings.views.figures
     )
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    return Outcome(record, ensemble_view.table(record))
+    left_out = [member.record["folder"] for member in found.trained if not member.weight]
+    notes = [f"{name} is no better than chance, and left out" for name in left_out]
+    return Outcome(record, "\n".join([*notes, ensemble_view.table(record)]))
 
 
 def _networks(
@@ -130,6 +132,7 @@ def _exported(
     export.save_serving(model, folder / "serving" / "1")
     scores = scoring.test_scores(model, dataset)
     lite = runs.lite_files(model, dataset, folder) if settings.export.export == LITERT else {}
+    lite_sizes = lite.pop("bytes", {})
     parts = [member.run.metrics for member in kept]
     compact = folder / "model.dwtz"
     return {
@@ -143,7 +146,7 @@ def _exported(
             "dwtz_weights": coding.weights_alone(compact),
             "keras": (folder / "model.keras").stat().st_size,
             "serving": export.folder_bytes(folder / "serving" / "1"),
-            **lite.get("bytes", {}),
+            **lite_sizes,
         },
         "seconds": {
             name: sum(part["seconds"][name] for part in parts)

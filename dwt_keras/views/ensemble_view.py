@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from dwt_keras import checks
 from dwt_keras.settings.views import NONE
@@ -107,11 +106,7 @@ def draw(record: Mapping[str, Any]) -> Figure:
         found = record[key]
         axes.plot([found["bytes"]], [found["test_accuracy"]], marker, color=colour, label=label)
     axes.axhline(record["dense"]["test_accuracy"], color=drawing.GREY, linewidth=0.8, linestyle=":")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("bytes")
+    drawing.in_bytes(axes, "bytes")
     axes.set_ylabel("test accuracy (share)")
     axes.legend(frameon=False, fontsize=8)
     drawing.plain(axes, "both")
