@@ -28,7 +28,7 @@ _WAVELETS = ("haar", "sym2", "bior2.2", "coif1", "sym4", "bior4.4", "db3", "rbio
 class EnsembleSettings:
     """Several networks whose predictions are combined.
 
-    `members`, `combine` and `ensemble_wavelets` are filled in where there is to be an ensemble.
+    The others are filled in, where they mean something, if there is to be an ensemble.
 
     Raises:
         ArgumentError: On the first field that is out of range, or given without an ensemble.
@@ -56,6 +56,12 @@ class EnsembleSettings:
         None,
         f"The members' wavelets, comma-separated (default: the first of {','.join(_WAVELETS)}).",
     )
+    boosting_rate: float = setting(
+        None,
+        "How fast boosting turns to what members get wrong, above 0 (default: 1, as in the paper). "
+        "Lowering it keeps members of strong networks from learning little but the odd samples "
+        "that the first one missed.",
+    )
 
     def __post_init__(self) -> None:
         if self.members is not None:
@@ -72,13 +78,16 @@ class EnsembleSettings:
         if self.combine is None:
             self._set("combine", VOTE if self.ensemble == BOOSTING else MEAN)
         checks.choice("combine", self.combine, COMBINATIONS)
+        for name, kind in (("ensemble_wavelets", WAVELETS), ("boosting_rate", BOOSTING)):
+            if getattr(self, name) is not None and self.ensemble != kind:
+                raise checks.ArgumentError(
+                    name, f"needs ensemble={kind}; given beside ensemble={self.ensemble}"
+                )
         if self.ensemble == WAVELETS:
             self._check_wavelets()
-        elif self.ensemble_wavelets is not None:
-            raise checks.ArgumentError(
-                "ensemble_wavelets",
-                f"needs ensemble={WAVELETS}; given beside ensemble={self.ensemble}",
-            )
+        if self.ensemble == BOOSTING:
+            rate = 1.0 if self.boosting_rate is None else self.boosting_rate
+            self._set("boosting_rate", checks.real("boosting_rate", rate, above=0.0))
         if self.members is None:
             self._set("members", _MEMBERS)
 

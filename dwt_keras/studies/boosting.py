@@ -28,14 +28,15 @@ class Samme:
     Args:
         samples: How many samples there are.
         classes: How many classes.
+        rate: How fast the weights of samples change; 1 as in the paper.
 
     Attributes:
         sample_weights: What each sample counts, 1 in the mean, of shape (samples,).
         member_weights: What each member so far counts, 0 or more.
     """
 
-    def __init__(self, samples: int, classes: int) -> None:
-        self._classes = classes
+    def __init__(self, samples: int, classes: int, rate: float = 1.0) -> None:
+        self._classes, self._rate = classes, rate
         self.sample_weights: Weights = np.ones(samples)
         self.member_weights: list[float] = []
 
@@ -46,7 +47,7 @@ class Samme:
 
             log((1 - e) / e) + log(K - 1)
 
-        and samples that it gets wrong count more by that, in the exponent.
+        and samples that it gets wrong count more by that times the rate, in the exponent.
 
         Args:
             is_wrong: Whether it gets each sample wrong, of shape (samples,).
@@ -63,6 +64,6 @@ class Samme:
         believed = max(error, _LEAST_WRONG / samples)
         weight = math.log((1.0 - believed) / believed) + math.log(self._classes - 1.0)
         self.member_weights.append(weight)
-        grown = self.sample_weights * np.exp(weight * is_wrong)
+        grown = self.sample_weights * np.exp(self._rate * weight * is_wrong)
         self.sample_weights = grown * (samples / grown.sum())
         return error

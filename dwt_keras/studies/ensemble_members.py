@@ -50,7 +50,7 @@ def train(
         places: The folder of each.
         one: Trains one of them.
     """
-    samme = boosting.Samme(len(dataset.train), dataset.classes)
+    samme = boosting.Samme(len(dataset.train), dataset.classes, told.boosting_rate or 1.0)
     found: list[Trained] = []
     for number, place in enumerate(places, start=1):
         # Of its seed, and of the samples that it gets.

@@ -23,14 +23,18 @@ def test_one_round_by_hand() -> None:
     np.testing.assert_allclose(samme.sample_weights, 4 * np.array([6, 1, 1, 1]) / 9)
 
 
-def test_as_scikit_learn() -> None:
+@pytest.mark.parametrize("rate", [1.0, 0.3])
+def test_as_scikit_learn(rate: float) -> None:
     inputs, labels = load_digits(return_X_y=True)
-    theirs = AdaBoostClassifier(DecisionTreeClassifier(max_depth=3), n_estimators=6, random_state=0)
+    tree = DecisionTreeClassifier(max_depth=3)
+    theirs = AdaBoostClassifier(tree, n_estimators=6, learning_rate=rate, random_state=0)
     theirs.fit(inputs, labels)
-    samme = Samme(len(labels), classes=10)
+    samme = Samme(len(labels), classes=10, rate=rate)
     errors = [samme.add(tree.predict(inputs) != labels) for tree in theirs.estimators_]
     np.testing.assert_allclose(errors, theirs.estimator_errors_, rtol=1e-9)
-    np.testing.assert_allclose(samme.member_weights, theirs.estimator_weights_, rtol=1e-9)
+    # There members count by the rate too, which cancels.
+    weights = rate * np.array(samme.member_weights)
+    np.testing.assert_allclose(weights, theirs.estimator_weights_, rtol=1e-9)
 
 
 def test_no_better_than_chance_counts_nothing_and_begins_anew() -> None:

@@ -249,6 +249,18 @@ def test_boosting_weighs_what_members_get_wrong(
     np.testing.assert_array_equal(third, np.ones(SAMPLES, np.float32))
 
 
+def test_boosting_turns_as_fast_as_it_is_told(
+    dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = np.arange(SAMPLES) % 8 == 0
+    monkeypatch.setattr(ensemble_members, "_is_wrong", lambda member, part: wrong)
+    recorded = Recorded()
+    recorded.members(dataset, ensemble="boosting", boosting_rate=0.5)
+    second = recorded.parts[1].weights
+    # Odds of 1 to 7 times the root of what they had been multiplied by.
+    assert second[wrong].sum() / second[~wrong].sum() == pytest.approx(np.sqrt(7 * 9) / 7)
+
+
 def test_a_snapshot_begins_where_the_one_before_ended(dataset: data.Dataset) -> None:
     recorded = Recorded()
     recorded.members(dataset, {"epochs": 7, "init": "mine.keras"}, ensemble="snapshot")

@@ -19,14 +19,15 @@ def told(**values: Any) -> EnsembleSettings:
 def test_what_is_filled_in() -> None:
     assert not told().is_wanted
     assert (told(ensemble="bagging").members, told(ensemble="bagging").combine) == (5, "mean")
-    assert told(ensemble="boosting").combine == "vote"
+    boosting = told(ensemble="boosting")
+    assert (boosting.combine, boosting.boosting_rate) == ("vote", 1.0)
     named = told(ensemble="wavelets", ensemble_wavelets="Haar,db,none")
     assert (named.members, named.ensemble_wavelets) == (3, ("haar", "db1", "none"))
     assert told(ensemble="wavelets", members=2).ensemble_wavelets == ("haar", "sym2")
     assert told(ensemble="bagging", members=1).members == 1
 
 
-@pytest.mark.parametrize("kind", ["bagging", "wavelets"])
+@pytest.mark.parametrize("kind", ["bagging", "boosting", "wavelets"])
 def test_settings_come_back_from_what_a_study_writes(kind: str) -> None:
     study = StudySettings.from_flat({"ensemble": kind, "members": 3})
     assert StudySettings.from_flat(study.flat()) == study
@@ -52,6 +53,9 @@ MISTAKES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"ensemble": "bagging", "members": 0}, {}, "members must be a whole number, 1 or more"),
     ({"members": 3}, {}, r"members needs ensemble=bagging\|"),
     ({"combine": "vote"}, {}, "combine needs ensemble="),
+    ({"boosting_rate": 0.5}, {}, "boosting_rate needs ensemble="),
+    ({"ensemble": "bagging", "boosting_rate": 0.5}, {}, "boosting_rate needs ensemble=boosting"),
+    ({"ensemble": "boosting", "boosting_rate": 0.0}, {}, "must be a finite number, above 0"),
     ({"ensemble": "stacking"}, {}, "ensemble must be one of bagging, boosting"),
     ({"ensemble": "bagging", "combine": "median"}, {}, "combine must be one of mean, vote"),
     ({"ensemble": "bagging", "ensemble_wavelets": "haar"}, {}, "needs ensemble=wavelets"),
