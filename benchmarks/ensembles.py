@@ -1,14 +1,14 @@
 """Ensembles of compressed networks beside single ones: accuracy against bytes.
 
     python benchmarks/ensembles.py --data_dir=FOLDER_WITH_FASHION_MNIST_IDX_FILES \\
-        --results=FOLDER [--seeds=3] [--kinds=bagging,boosting,snapshot,wavelets]
+        --results=FOLDER [--epochs=30] [--seeds=3] [--kinds=bagging,boosting,snapshot,wavelets]
 
 Trains what is missing in the folder of results, the first seeds first, so that it can be stopped
-and called again. Each study has members, a single network of the same settings and the dense
-network; beside them stands a single network trained for as many bytes as the members have together.
-Snapshots get the epochs that the members of another kind have together. Prints two tables: means
-over the seeds, and what is asked of the best kind. The test part reports, and nothing was chosen by
-it.
+and called again; another number of epochs needs another folder. Each study has members, a single
+network of the same settings and the dense network; beside them stands a single network trained for
+as many bytes as the members have together. Snapshots get the epochs that the members of another
+kind have together. Prints two tables: means over the seeds, and what is asked of the best kind. The
+test part reports, and nothing was chosen by it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 from dwt_keras.views.tables import percent, table
 
 KINDS = ("bagging", "boosting", "snapshot", "wavelets")
-MEMBERS, EPOCHS, TARGET_BYTES = 5, 12, 10_000
+MEMBERS, TARGET_BYTES = 5, 10_000
 COMMON = {
     "dataset": "fashion_mnist",
     "batch_size": 128,
@@ -44,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", required=True)
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--kinds", default=",".join(KINDS))
     options = parser.parse_args()
@@ -62,7 +63,7 @@ def main() -> None:
 
 def flags_of(options: Any, kind: str, seed: int) -> dict[str, Any]:
     """What all networks of a study are told, but for the size."""
-    epochs = MEMBERS * EPOCHS if kind == "snapshot" else EPOCHS
+    epochs = options.epochs * (MEMBERS if kind == "snapshot" else 1)
     return {
         **COMMON,
         "data_dir": options.data_dir,
