@@ -92,10 +92,32 @@ def save_compressed(
     elif max_bytes is not None:
         step = steps.within_bytes(kernels, max_bytes, lambda step: len(encoded(step)))
     data = encoded(None if step is None else checks.real("step", step, above=0.0))
-    _check_readable(data, limits)
-    with files.replacing(Path(path)) as temporary:
-        temporary.write_bytes(data)
-    return len(data)
+    return _write(data, path, limits)
+
+
+def save_tensors(
+    model: Any,
+    path: str | os.PathLike[str],
+    found: Sequence[tensors.Tensor],
+    limits: container.Limits = container.LIMITS,
+) -> int:
+    """Writes a compact file of a model whose weights are those of tensors, not quantised again.
+
+    Args:
+        model: A built Keras model.
+        path: As for `save_compressed`.
+        found: A tensor for each of its weights, in their order.
+        limits: As for `save_compressed`.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        UserError: If the architecture cannot be stored, or if readers would refuse the file.
+    """
+    return _write(
+        wrapping(model, limits=limits)(tensors.encode(found, layout.grid_of)), path, limits
+    )
 
 
 def find_kernels(
@@ -223,6 +245,13 @@ def _one_of(**given: Any) -> None:
             f"must be given, or one of {', '.join(names)} in its place; given "
             f"{' and '.join(present) or 'none of them'}",
         )
+
+
+def _write(data: bytes, path: str | os.PathLike[str], limits: container.Limits) -> int:
+    _check_readable(data, limits)
+    with files.replacing(Path(path)) as temporary:
+        temporary.write_bytes(data)
+    return len(data)
 
 
 def _check_readable(data: bytes, limits: container.Limits) -> None:

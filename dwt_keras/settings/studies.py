@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
+from dwt_keras.settings import Settings
 from dwt_keras.settings.ensembles import EnsembleSettings
 from dwt_keras.settings.folds import FoldSettings
 from dwt_keras.settings.groups import Groups
@@ -33,6 +34,14 @@ class StudySettings(Groups):
         for name in ("trials", "folds"):
             if self.flat()[name] is not None:
                 raise checks.ArgumentError("ensemble", f"must not be given beside {name}")
+
+    def check_beside(self, settings: Settings) -> None:
+        """Checks that the settings of a run go with the study.
+
+        Raises:
+            ArgumentError: If not.
+        """
+        self.ensemble.check_beside(settings)
 
     @property
     def is_wanted(self) -> bool:

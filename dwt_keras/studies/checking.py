@@ -15,6 +15,7 @@ def check(settings: Settings, study: StudySettings) -> None:
     Raises:
         ArgumentError: If its settings do not go together with those of its runs.
     """
+    study.check_beside(settings)
     if not study.is_wanted:
         return
     if settings.distribution.distribute == MULTIWORKER:

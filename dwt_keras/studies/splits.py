@@ -12,7 +12,7 @@ from dwt_keras import checks
 from dwt_keras.settings.folds import FoldSettings
 from dwt_keras.training import data
 from dwt_keras.training.array_data import SPLIT_SEED, validation_count
-from dwt_keras.training.parts import systematic
+from dwt_keras.training.sampling import systematic
 
 Array = np.ndarray[Any, Any]
 

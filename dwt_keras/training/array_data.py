@@ -11,7 +11,8 @@ from dwt_keras import checks
 from dwt_keras.settings import data as kinds
 from dwt_keras.settings.data import DataSettings
 from dwt_keras.training.data_files import RawArray, RawParts
-from dwt_keras.training.parts import ArrayPart, systematic
+from dwt_keras.training.parts import ArrayPart
+from dwt_keras.training.sampling import systematic
 
 Array = np.ndarray[Any, Any]
 

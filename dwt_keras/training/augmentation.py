@@ -30,7 +30,7 @@ def varied(batches: tf.data.Dataset, settings: AugmentationSettings, seed: int) 
     Args:
         batches: Batches of (samples, labels): float samples of shape (batch, height, width,
             channels), (batch, time, channels) or (batch, features); with mixup labels of shape
-            (batch, classes).
+            (batch, classes). Weights of the samples may come third.
         settings: Which variations; `check_for` has found that they are for such samples.
         seed: Of all draws.
     """
@@ -38,8 +38,8 @@ def varied(batches: tf.data.Dataset, settings: AugmentationSettings, seed: int) 
     if not variations:
         return batches
 
-    def vary(numbers: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Any, Any]:
-        samples, labels = batch
+    def vary(numbers: tf.Tensor, batch: tuple[tf.Tensor, ...]) -> tuple[Any, ...]:
+        samples, labels, *weights = batch
         shape = samples.shape
         seeds = {
             name: tf.random.experimental.stateless_fold_in(numbers, place)
@@ -53,8 +53,9 @@ def varied(batches: tf.data.Dataset, settings: AugmentationSettings, seed: int) 
             noise = tf.random.stateless_normal(tf.shape(samples), seeds["noise"])
             samples += variations["noise"] * noise
         if "mixup" in variations:
-            samples, labels = _mixed(samples, labels, variations["mixup"], seeds["mixup"])
-        return tf.ensure_shape(samples, shape), labels
+            parts = (samples, labels, *weights)
+            samples, labels, *weights = _mixed(parts, variations["mixup"], seeds["mixup"])
+        return tf.ensure_shape(samples, shape), labels, *weights
 
     numbers = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
     seeded = tf.data.Dataset.zip(numbers, batches)
@@ -118,13 +119,17 @@ def _cut_out(images: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.where(square[..., tf.newaxis], 0.0, images)
 
 
-def _mixed(samples: tf.Tensor, labels: tf.Tensor, alpha: float, seed: tf.Tensor) -> tuple[Any, Any]:
+def _mixed(batch: tuple[tf.Tensor, ...], alpha: float, seed: tf.Tensor) -> tuple[Any, ...]:
     """Mixes samples and labels (Zhang and others 2018, arXiv:1710.09412).
 
     A share from Beta(alpha, alpha) is x / (x + y) for two draws of Gamma(alpha). Those of a small
     alpha underflow, so their logarithms are drawn: Gamma(alpha) is Gamma(alpha + 1) times the
     (1 / alpha)-th power of a uniform draw.
+
+    Where samples have weights, each label goes into the mixture by its own: cross-entropy is linear
+    in the label.
     """
+    samples, labels, *weights = batch
     shape = (2, tf.shape(samples)[0])
     seeds = [tf.random.experimental.stateless_fold_in(seed, place) for place in range(2)]
     gammas = tf.random.stateless_gamma(shape, seeds[0], alpha + 1.0)
@@ -136,4 +141,10 @@ def _mixed(samples: tf.Tensor, labels: tf.Tensor, alpha: float, seed: tf.Tensor)
         own = tf.reshape(share, [-1] + [1] * (values.shape.rank - 1))
         return own * values + (1.0 - own) * tf.roll(values, 1, axis=0)
 
-    return mix(samples), mix(labels)
+    if not weights:
+        return mix(samples), mix(labels)
+    (each,) = weights
+    mixed = mix(each)
+    weighted = mix(labels * each[:, tf.newaxis])
+    # A weight may be too small for its dtype.
+    return mix(samples), tf.math.divide_no_nan(weighted, mixed[:, tf.newaxis]), mixed

@@ -20,7 +20,8 @@ from dwt_keras.settings.data import AUTO, GRAYSCALE
 from dwt_keras.training import image_headers
 from dwt_keras.training.array_data import SPLIT_SEED, validation_count
 from dwt_keras.training.data_files import DataError, reason
-from dwt_keras.training.parts import StreamPart, systematic
+from dwt_keras.training.parts import StreamPart
+from dwt_keras.training.sampling import systematic
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -45,10 +45,13 @@ class Part(Protocol):
         """By identity: what has been found out about a part need not be again."""
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> tf.data.Dataset:
-        """Batches of (inputs, labels), all samples once an iteration; see `pipeline`."""
+        """Batches of (inputs, labels), all samples once an iteration; see `pipeline`.
+
+        Of a part whose samples have weights (inputs, labels, weights).
+        """
 
     def arrays(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
-        """The same in the order of the part, as NumPy arrays."""
+        """Inputs and labels in the order of the part, as NumPy arrays."""
 
     def samples(self, count: int | None = None) -> Array:
         """The first inputs, or all of them, as one array."""
@@ -62,6 +65,13 @@ class Part(Protocol):
 
     def joined(self, other: Self) -> Part:
         """This part and behind it another one of the same dataset."""
+
+    def weighted(self, weights: Array) -> Part:
+        """The part whose samples count so much in a training's loss.
+
+        Args:
+            weights: float32, of shape (samples,); 1 is what a sample counts without.
+        """
 
     def fingerprint(self) -> Iterator[bytes]:
         """What tells these data from others, for hashing."""
@@ -81,10 +91,12 @@ class ArrayPart:
     Attributes:
         inputs: float32, of shape (samples, ...).
         labels: int32, of shape (samples,).
+        weights: float32, of shape (samples,); None where all samples count alike.
     """
 
     inputs: Array
     labels: Array
+    weights: Array | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -94,7 +106,9 @@ class ArrayPart:
         return len(self.labels)
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> tf.data.Dataset:
-        return pipeline(self.inputs, self.labels, batch_size, shuffle_seed=shuffle_seed)
+        return pipeline(
+            self.inputs, self.labels, batch_size, shuffle_seed=shuffle_seed, weights=self.weights
+        )
 
     def arrays(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
         for at in range(0, len(self), batch_size):
@@ -105,15 +119,21 @@ class ArrayPart:
 
     def repeated(self, counts: Array) -> ArrayPart:
         places = np.repeat(np.arange(len(self)), counts)
-        return ArrayPart(self.inputs[places], self.labels[places])
+        weights = None if self.weights is None else self.weights[places]
+        return ArrayPart(self.inputs[places], self.labels[places], weights)
+
+    def weighted(self, weights: Array) -> ArrayPart:
+        return dataclasses.replace(self, weights=weights)
 
     def joined(self, other: Self) -> ArrayPart:
         return ArrayPart(
-            np.concatenate([self.inputs, other.inputs]), np.concatenate([self.labels, other.labels])
+            np.concatenate([self.inputs, other.inputs]),
+            np.concatenate([self.labels, other.labels]),
+            _joined_weights(self, other),
         )
 
     def fingerprint(self) -> Iterator[bytes]:
-        for array in (self.inputs, self.labels):
+        for array in (self.inputs, self.labels, *_given(self.weights)):
             yield str(array.shape).encode()
             yield array.tobytes()
 
@@ -133,6 +153,7 @@ class StreamPart:
         shuffle_count: How many undecoded elements are shuffled with one another.
         identity: What tells these data from others.
         explain: Raises DataError where it finds out which file cannot be decoded.
+        weights: float32, of shape (samples,); None where all samples count alike.
     """
 
     labels: Array
@@ -142,6 +163,7 @@ class StreamPart:
     shuffle_count: int
     identity: str
     explain: Callable[[], None]
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -149,19 +171,23 @@ class StreamPart:
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> tf.data.Dataset:
         import tensorflow as tf
 
-        elements = self.elements()
+        elements, decode = self.elements(), self.decode
+        if self.weights is not None:
+            weights = tf.data.Dataset.from_tensor_slices(self.weights)
+            elements, decode = tf.data.Dataset.zip(elements, weights), self._decode_weighted
         if shuffle_seed is not None:
             elements = elements.shuffle(
                 self.shuffle_count, seed=shuffle_seed, reshuffle_each_iteration=True
             )
         # In order, whichever is decoded first: same seed, same batches.
-        decoded = elements.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        decoded = elements.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         decoded = decoded.apply(tf.data.experimental.assert_cardinality(len(self)))
         return decoded.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
     def arrays(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
         with self.reading():
-            yield from self.batches(batch_size, shuffle_seed=None).as_numpy_iterator()
+            plain = dataclasses.replace(self, weights=None)
+            yield from plain.batches(batch_size, shuffle_seed=None).as_numpy_iterator()
 
     def samples(self, count: int | None = None) -> Array:
         count = len(self) if count is None else min(count, len(self))
@@ -184,6 +210,7 @@ class StreamPart:
             labels=np.repeat(self.labels, counts),
             elements=elements,
             identity=f"{self.identity} {times}",
+            weights=None if self.weights is None else np.repeat(self.weights, counts),
         )
 
     def joined(self, other: Self) -> StreamPart:
@@ -198,11 +225,16 @@ class StreamPart:
             shuffle_count=self.shuffle_count + other.shuffle_count,
             identity=f"{self.identity} {other.identity}",
             explain=explain,
+            weights=_joined_weights(self, other),
         )
+
+    def weighted(self, weights: Array) -> StreamPart:
+        return dataclasses.replace(self, weights=weights)
 
     def fingerprint(self) -> Iterator[bytes]:
         yield self.identity.encode()
-        yield self.labels.tobytes()
+        for array in (self.labels, *_given(self.weights)):
+            yield array.tobytes()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -214,9 +246,18 @@ class StreamPart:
             self.explain()
             raise
 
+    def _decode_weighted(self, element: Any, weight: Any) -> tuple[Any, ...]:
+        decoded = self.decode(*element) if isinstance(element, tuple) else self.decode(element)
+        return (*decoded, weight)
+
 
 def pipeline(
-    inputs: Array, labels: Array, batch_size: int, *, shuffle_seed: int | None
+    inputs: Array,
+    labels: Array,
+    batch_size: int,
+    *,
+    shuffle_seed: int | None,
+    weights: Array | None = None,
 ) -> tf.data.Dataset:
     """Batches of (inputs, labels), all samples once per iteration, the last batch maybe smaller.
 
@@ -226,35 +267,25 @@ def pipeline(
         batch_size: Samples per batch.
         shuffle_seed: Seed of the order, together with TensorFlow's global seed; the order
             changes with each iteration over the result. None keeps the order given.
+        weights: A number for each sample, which then comes third; None for none.
     """
     import tensorflow as tf
 
-    samples = tf.data.Dataset.from_tensor_slices((inputs, labels))
+    samples = tf.data.Dataset.from_tensor_slices((inputs, labels, *_given(weights)))
     if shuffle_seed is not None:
         # Shuffling indices and gathering whole batches was measured no faster.
         samples = samples.shuffle(len(inputs), seed=shuffle_seed, reshuffle_each_iteration=True)
     return samples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def systematic(labels: Array, count: int, seed: int) -> tuple[Array, Array]:
-    """Draws samples evenly from all classes.
+def _given(weights: Array | None) -> tuple[Array, ...]:
+    return () if weights is None else (weights,)
 
-    The samples are shuffled, sorted by class and taken at equal distances, so that each class
-    gives its share, to the next whole number.
 
-    Args:
-        labels: The class of each sample.
-        count: How many to draw.
-        seed: Of the order.
-
-    Returns:
-        Indices of those left and of those drawn, both shuffled.
-    """
-    generator = np.random.default_rng(seed)
-    order = generator.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    places = ((np.arange(count) + 0.5) * len(labels) / count).astype(np.intp)
-    drawn = np.zeros(len(labels), bool)
-    drawn[order[places]] = True
-    shuffled = generator.permutation(len(labels))
-    return shuffled[~drawn[shuffled]], shuffled[drawn[shuffled]]
+def _joined_weights(first: ArrayPart | StreamPart, second: ArrayPart | StreamPart) -> Array | None:
+    """What the samples of two parts weigh; None where all weigh the same."""
+    if first.weights is None and second.weights is None:
+        return None
+    each = (first, second)
+    weights = (np.ones(len(p), np.float32) if p.weights is None else p.weights for p in each)
+    return np.concatenate(list(weights))

@@ -148,7 +148,7 @@ def _run(
     scores = scoring.test_scores(model, dataset)
     export.save_keras(model, folder / "model.keras")
     fastest, sizes = _export(model, compression, settings, folder)
-    lite = _litert(fastest, dataset, folder) if settings.export.export == LITERT else {}
+    lite = lite_files(fastest, dataset, folder) if settings.export.export == LITERT else {}
     if searched:
         accuracy_drop.judge(found.record, scoring.validation_accuracy(model, dataset), settings)
 
@@ -202,7 +202,7 @@ def _export(
     return fast, {**sizes, "serving_fast": export.folder_bytes(folder / "serving_fast" / "1")}
 
 
-def _litert(model: keras.Model, dataset: data.Dataset, folder: Path) -> dict[str, Any]:
+def lite_files(model: keras.Model, dataset: data.Dataset, folder: Path) -> dict[str, Any]:
     """Writes LiteRT files; what metrics.json says of them. Without them a run is whole too."""
     found: dict[str, Any] = {}
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from dwt_keras.training import data, distribution
 
@@ -25,6 +26,13 @@ def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:
 def test_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:
     """Loss and accuracy on the test part."""
     return _scores(model, dataset.test)
+
+
+def probabilities(model: keras.Model, part: data.Part) -> np.ndarray[Any, Any]:
+    """What a network says of a part, in its order, of shape (samples, classes)."""
+    # Not by predict, which compiles a function for each network that is asked once.
+    batches = part.arrays(_EVALUATION_BATCH)
+    return np.concatenate([np.asarray(model(inputs, training=False)) for inputs, _ in batches])
 
 
 def _scores(model: keras.Model, part: data.Part) -> dict[str, float]:

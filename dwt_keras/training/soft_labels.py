@@ -27,14 +27,14 @@ def smoothed(batches: tf.data.Dataset, classes: int, smoothing: float = 0.0) -> 
     Label smoothing as in Szegedy and others 2016, arXiv:1512.00567, section 7.
 
     Args:
-        batches: Batches of (samples, labels).
+        batches: Batches of (samples, labels), or of (samples, labels, weights).
         classes: Number of classes.
         smoothing: The share of each label that is spread evenly over all classes.
     """
 
-    def soft(samples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def soft(samples: tf.Tensor, labels: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
         shares = tf.one_hot(labels, classes) * (1.0 - smoothing) + smoothing / classes
-        return samples, shares
+        return samples, shares, *weights
 
     return batches.map(soft, num_parallel_calls=tf.data.AUTOTUNE)
 

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from dwt_keras import files
 from dwt_keras.views import pictures
@@ -113,6 +114,15 @@ def plain(axes: Axes, grid: Literal["x", "y", "both"] = "y") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
+
+
+def in_bytes(axes: Axes, label: str) -> None:
+    """Lets the horizontal axis show sizes in bytes, by their logarithms."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(label)
 
 
 def encoded(drawn: Figure, kind: str) -> bytes:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.colors import Normalize
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from dwt_keras.views import contents, curves, drawing, pictures
 from dwt_keras.views.drawing import Drawn, Shown
@@ -185,12 +184,8 @@ def pareto(points: dict[str, list[tuple[str, int, float]]]) -> Drawn:
             linewidth=1.2,
             label="Pareto front",
         )
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        drawing.in_bytes(axes, "bytes of model.dwtz")
         drawing.title(axes, group)
-        axes.set_xlabel("bytes of model.dwtz")
         axes.set_ylabel("test accuracy (share)")
         axes.legend(frameon=False, fontsize=8, loc="lower right")
         drawing.plain(axes, "both")

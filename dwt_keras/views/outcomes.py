@@ -94,7 +94,7 @@ def of(model: Any, dataset: Dataset, dense: Any = None) -> Outcomes:
 
     def classes(network: Any) -> Array:
         found = [
-            np.asarray(network.predict(values, batch_size=_BATCH, verbose=0)).argmax(axis=1)
+            np.asarray(network(values, training=False)).argmax(axis=1)
             for values, _ in dataset.test.arrays(_BATCH)
         ]
         return np.concatenate(found)

@@ -20,8 +20,14 @@ from dwt_keras.views.tables import percent
 
 NAME = "report.html"
 
-# Figures that other commands leave in a run's folder: name, heading, caption.
+# Figures that studies and other commands leave in a run's folder: name, heading, caption.
 _OTHERS = (
+    (
+        "ensemble",
+        "The ensemble beside single networks",
+        "Test accuracy against bytes: of each member, of the first members together, of a single "
+        "compressed network and of the dense one.",
+    ),
     (
         "saliency",
         "What the networks look at",

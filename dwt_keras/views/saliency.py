@@ -247,7 +247,13 @@ def _gradient(of_scores: keras.Model, inputs: Any, classes: Any) -> Array:
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         picked = tf.gather(of_scores(inputs, training=False), classes, axis=1, batch_dims=1)
-    return np.asarray(tape.gradient(picked, inputs))
+    found = tape.gradient(picked, inputs)
+    if found is None:
+        raise checks.UserError(
+            "the network's answer has no gradient to look at: members' votes are steps "
+            "(an ensemble with combine=mean has one)"
+        )
+    return np.asarray(found)
 
 
 def _batches(inputs: Array, classes: Array) -> Iterator[tuple[Any, Any]]:

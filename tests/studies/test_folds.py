@@ -34,7 +34,7 @@ from dwt_keras.studies import (
 from dwt_keras.studies.outcome import Outcome
 from dwt_keras.training import data, resuming, run
 from dwt_keras.training.array_data import SPLIT_SEED
-from dwt_keras.training.parts import systematic
+from dwt_keras.training.sampling import systematic
 
 ROOT = Path(__file__).parents[2]
 TINY = {"epochs": 3, "hidden_units": (8,), "batch_size": 64, "seed": 5, "figures": "none"}

@@ -11,7 +11,7 @@ import pytest
 
 from dwt_keras import checks
 from dwt_keras.settings import DataSettings
-from dwt_keras.training import data, parts
+from dwt_keras.training import data, sampling
 
 
 def arrays(shape: tuple[int, ...] = (5,), classes: int = 3, **replaced: Any) -> dict[str, Any]:
@@ -181,11 +181,11 @@ class TestFunction:
 @pytest.mark.parametrize("count", [1, 7, 30, 59])
 def test_systematic_draws_from_all_classes_by_their_share(count: int) -> None:
     labels = np.repeat([0, 1, 2], [30, 20, 10])
-    kept, drawn = parts.systematic(labels, count, 3)
+    kept, drawn = sampling.systematic(labels, count, 3)
     assert sorted([*kept, *drawn]) == list(range(60))
     assert len(drawn) == count
     shares = np.array([30, 20, 10]) * count / 60
     assert np.abs(np.bincount(labels[drawn], minlength=3) - shares).max() <= 1
-    again = parts.systematic(labels, count, 3)
+    again = sampling.systematic(labels, count, 3)
     np.testing.assert_array_equal(drawn, again[1])
-    assert drawn.tolist() != parts.systematic(labels, count, 4)[1].tolist() or count == 1
+    assert drawn.tolist() != sampling.systematic(labels, count, 4)[1].tolist() or count == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dwt_keras.checks import ArgumentError
+from dwt_keras.checks import ArgumentError, UserError
 from dwt_keras.views import agreement, saliency
 
 
@@ -195,3 +195,14 @@ def test_top_overlap_is_a_share() -> None:
     one[0, [3, 5]] = 2, 1
     other[0, [5, 9]] = 1, 2
     assert agreement.of(one, other).top_overlap == 0.5
+
+
+def test_votes_have_no_gradient_and_that_is_one_line() -> None:
+    inputs = keras.Input((4,))
+    said = layers.Dense(3, activation="softmax")(inputs)
+    most = keras.ops.max(said, axis=-1, keepdims=True)
+    votes = keras.ops.cast(keras.ops.equal(said, most), "float32")
+    with pytest.raises(UserError, match="has no gradient to look at"):
+        saliency.gradient(
+            keras.Model(inputs, votes), np.zeros((2, 4), np.float32), np.zeros(2, int)
+        )
