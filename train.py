@@ -40,12 +40,17 @@ def train(settings: Settings, study: StudySettings) -> int:
     # TensorFlow takes seconds to load: what can be wrong without it is found out before.
     from dwt_keras.training import data, distribution, requirements, runs, starting_files
 
-    if resuming.is_complete(settings, study):
-        print(f"{settings.resuming.resume} is complete: there is nothing to resume")
+    complete = resuming.complete(settings, study)
+    if complete is not None:
+        print(f"{complete} is complete: there is nothing to resume")
         return 0
     worker = distribution.worker(settings)
     runs.check_save_dir(settings.training.save_dir)
     starting_files.check(settings)
+    if study.tuning.is_wanted:
+        from dwt_keras.studies import preparing
+
+        preparing.check(settings, study.tuning)
     with native.messages_hidden():  # keras.datasets loads TensorFlow.
         dataset = data.load(settings.data)
     requirements.check(settings, dataset.input_shape)

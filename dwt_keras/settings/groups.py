@@ -26,7 +26,22 @@ class Groups:
             name: group(**{f.name: values[f.name] for f in _own(group) if f.name in values})
             for name, group in cls._groups().items()
         }
-        return cls(**groups)
+        found = cls(**groups)
+        object.__setattr__(found, "_given", dict(values))
+        return found
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What `from_flat` was given, from which the rest follows; else all settings."""
+        return dict(getattr(self, "_given", self.flat()))
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """The same with some settings changed, and with all that follows from them.
+
+        Raises:
+            ArgumentError: As `from_flat`.
+        """
+        return self.from_flat({**self.given, **values})
 
     def flat(self) -> dict[str, Any]:
         """All settings by name; `from_flat` takes them back."""

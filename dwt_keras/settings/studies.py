@@ -35,3 +35,13 @@ class StudySettings(Groups):
     def is_wanted(self) -> bool:
         """Whether there is to be a study, and not a single run."""
         return self.tuning.is_wanted or self.folds.is_wanted or self.ensemble.is_wanted
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may work on the study at once: on a search they may."""
+        return self.tuning.is_wanted and not self.folds.is_wanted
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the same command joins the study that is there in the place of a new one."""
+        return self.is_shared and self.tuning.storage is not None

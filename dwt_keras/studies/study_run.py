@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Callable
@@ -29,13 +30,13 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset) -> str:
         KeyboardInterrupt: If the user ends it; the message says how to go on.
     """
     kind = _kind(study)
-    with resuming.folder_of(settings, study=study) as folder, interrupts.at_once():
-        record = {
-            "settings": resuming.begun_by_itself(settings),
-            "study": study.flat(),
-            "versions": versions.found(),
-        }
-        files.write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n")
+    with contextlib.ExitStack() as stack:
+        with resuming.beginning(settings, study):
+            its = resuming.folder_of(settings, study=study, is_shared=study.is_shared)
+            folder = stack.enter_context(its)
+            record = {**resuming.record(settings, study), "versions": versions.found()}
+            files.write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n")
+        stack.enter_context(interrupts.at_once())
         try:
             outcome = kind(settings, study, dataset, folder)
         except KeyboardInterrupt:

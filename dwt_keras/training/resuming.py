@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from typing import Any
 from dwt_keras import checks
 from dwt_keras.settings import Settings, resuming
 from dwt_keras.settings.studies import StudySettings
-from dwt_keras.training import distribution, runs
+from dwt_keras.training import claims, distribution, runs
 
 _NO_STUDY = StudySettings()
 _SETTINGS, _METRICS, _LOCK = "settings.json", "metrics.json", "lock"
@@ -47,10 +46,19 @@ def settings_of(
     return found
 
 
-def is_complete(settings: Settings, study: StudySettings = _NO_STUDY) -> bool:
-    """Whether the run or study that the settings name has all that it shall have."""
+def complete(settings: Settings, study: StudySettings = _NO_STUDY) -> Path | None:
+    """The folder of the run or study that the settings name, where it has all that it shall have.
+
+    Args:
+        settings: The run's.
+        study: The study's; one that others may join is named by its settings alone.
+    """
     named = settings.resuming.resume
-    return named not in (None, resuming.AUTO) and (Path(str(named)) / _last(study)).exists()
+    if named not in (None, resuming.AUTO):
+        found: Path | None = Path(str(named))
+    else:
+        found = next(_same(settings, study), None) if study.is_joined else None
+    return found if found is not None and (found / _last(study)).exists() else None
 
 
 @contextlib.contextmanager
@@ -89,7 +97,8 @@ def folder_of(
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
         if named in (None, resuming.AUTO):
-            found = _newest(settings, study, stack) if named else None
+            is_sought = named is not None or study.is_joined
+            found = _newest(settings, study, stack, is_shared) if is_sought else None
         else:
             found = Path(str(named))
             if found != place or (found / _SETTINGS).exists():
@@ -103,9 +112,40 @@ def folder_of(
             found = runs.create(settings, study)
             if not is_shared:
                 _claim(found, stack)
-        else:
+        elif not is_shared:
             _tidy(found)
         yield found
+
+
+@contextlib.contextmanager
+def beginning(settings: Settings, study: StudySettings) -> Iterator[None]:
+    """Lets processes of one command find one folder: each looks for it while the others wait.
+
+    Within the context a process gets its folder from `folder_of`, and writes settings.json there.
+
+    Args:
+        settings: The run's.
+        study: The study's; of one that no others share nobody waits.
+    """
+    with contextlib.ExitStack() as stack:
+        if study.is_shared and settings.resuming.resume in (None, resuming.AUTO):
+            group = runs.group_folder(settings, study)
+            group.mkdir(parents=True, exist_ok=True)
+            claims.claim(group, stack, waits=True)
+        yield
+
+
+def record(settings: Settings, study: StudySettings) -> dict[str, Any]:
+    """What the settings.json of a study says of settings, from which it is resumed.
+
+    Beside all settings there are those that were given: what follows from them follows anew where a
+    study changes some.
+    """
+    return {
+        "settings": begun_by_itself(settings),
+        "given": {**settings.given, _NAME: None},
+        "study": study.flat(),
+    }
 
 
 def begun_by_itself(settings: Settings) -> dict[str, Any]:
@@ -139,19 +179,26 @@ def _found_by_another(settings: Settings) -> Path | None:
     return None if named is None else Path(named)
 
 
-def _newest(settings: Settings, study: StudySettings, stack: contextlib.ExitStack) -> Path | None:
-    """The newest unfinished run of the same settings that no other process works on."""
+def _newest(
+    settings: Settings, study: StudySettings, stack: contextlib.ExitStack, is_shared: bool
+) -> Path | None:
+    """The newest unfinished run of the same settings that no other process works on alone."""
     found = _unfinished(settings, study)
-    return next((folder for folder in found if _claim(folder, stack)), None)
+    return next((folder for folder in found if is_shared or _claim(folder, stack)), None)
 
 
 def _unfinished(settings: Settings, study: StudySettings) -> Iterator[Path]:
     """Unfinished runs of the same settings, the newest first."""
+    for folder in _same(settings, study):
+        if not (folder / _last(study)).exists():
+            yield folder
+
+
+def _same(settings: Settings, study: StudySettings) -> Iterator[Path]:
+    """Runs of the same settings, the newest first."""
     wanted = identity(settings, study)
     group = runs.group_folder(settings, study)
     for folder in sorted(group.glob("[0-9]*"), reverse=True):
-        if (folder / _last(study)).exists():
-            continue
         try:
             found = identity(*_both(_recorded(folder)))
         except checks.ArgumentError:  # Of another version, or begun just now.
@@ -161,10 +208,11 @@ def _unfinished(settings: Settings, study: StudySettings) -> Iterator[Path]:
 
 
 def _recorded(folder: Path) -> dict[str, Any]:
-    """The settings of a run, or of a study and its runs, by name."""
+    """The settings of a run by name; of a study and its runs those that were given."""
     try:
         record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-        found: dict[str, Any] = {**record["settings"], **record.get("study", {})}
+        given = record.get("given", record["settings"])
+        found: dict[str, Any] = {**given, **record.get("study", {})}
     except (OSError, ValueError, KeyError, TypeError):
         raise checks.ArgumentError(
             _NAME,
@@ -186,18 +234,9 @@ def _refuse_differences(
 
 def _claim(folder: Path, stack: contextlib.ExitStack) -> bool:
     """Keeps other processes off a run until the stack is closed, or this process ends."""
-    try:
-        fcntl: Any = importlib.import_module("fcntl")
-    except ImportError:  # Windows.
-        return True
     place = folder / runs.CHECKPOINT
     place.mkdir(exist_ok=True)
-    file = stack.enter_context((place / _LOCK).open("w"))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return claims.claim(place / _LOCK, stack)
 
 
 def _tidy(folder: Path) -> None:
