@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -236,11 +237,15 @@ def _importances(
     found = {}
     for number, name in enumerate(tuning.names):
 
-        def target(trial: FrozenTrial, at: int = number) -> float:
-            return float(trial.values[at])
+        # PED-ANOVA takes low values for good ones.
+        sign = -1.0 if study.directions[number] == StudyDirection.MAXIMIZE else 1.0
+
+        def target(trial: FrozenTrial, at: int = number, sign: float = sign) -> float:
+            return sign * trial.values[at]
 
         # Of values that are all the same nothing can be told.
-        with contextlib.suppress(ValueError, RuntimeError):
+        with contextlib.suppress(ValueError, RuntimeError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # It says so in any case.
             found[name] = optuna.importance.get_param_importances(study, target=target)
     return found
 
