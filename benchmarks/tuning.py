@@ -2,7 +2,7 @@
 
     python benchmarks/tuning.py --data_dir=FOLDER_WITH_FASHION_MNIST_IDX_FILES --results=FOLDER
 
-Searches wavelet, level, threshold and batch size for accuracy and bytes, 20 trials of 3 epochs each,
+Searches wavelet, level, threshold and batch size for accuracy and bytes in 20 trials of 3 epochs,
 once by --search=bayesian over the whole space and once by a grid of 20 points in it, for each of
 three seeds. Prints the hypervolumes of both fronts and their ratio: the area of accuracy and bytes
 that a front dominates, down to a reference point. One reference is the worst accuracy and the worst

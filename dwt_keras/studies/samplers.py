@@ -12,7 +12,8 @@ import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from dwt_keras.settings import space
+from dwt_keras.compression import schedule
+from dwt_keras.settings import Settings, space
 from dwt_keras.settings.tuning import GRID, HYPERBAND, MEDIAN, NSGA2, RANDOM, TuningSettings
 
 # Trials before a Bayesian search learns from them: a third, but no more than Optuna's own number.
@@ -48,17 +49,22 @@ def sampler_of(tuning: TuningSettings, seed: int) -> Callable[[int], BaseSampler
     return make
 
 
-def pruner_of(tuning: TuningSettings, epochs: int) -> BasePruner:
+def pruner_of(tuning: TuningSettings, settings: Settings) -> BasePruner:
     """The pruner of a search.
 
     Args:
         tuning: The search.
-        epochs: Of a trial that is not given up.
+        settings: What its trials have in common.
     """
     if tuning.prune_trials == MEDIAN:
         return MedianPruner(n_startup_trials=_LEAST_COMPARED)
     if tuning.prune_trials == HYPERBAND:
-        return HyperbandPruner(min_resource=1, max_resource=epochs)
+        # Epochs from the first in which the threshold is full, which are the steps that count.
+        left = (
+            each.training.epochs - schedule.first_full_epoch(each.compression, each.training.epochs)
+            for each in space.candidates(settings, tuning.parameters)
+        )
+        return HyperbandPruner(min_resource=1, max_resource=max(left))
     return NopPruner()
 
 

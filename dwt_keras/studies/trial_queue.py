@@ -54,20 +54,18 @@ class Queue:
         stack: contextlib.ExitStack,
     ) -> None:
         self._study, self._storage = study, storage
-        self._id = storage.get_study_id_from_name(study.study_name)
         self._places = folder / runs.CHECKPOINT
         self._places.mkdir(exist_ok=True)
         self._worker = f"{_host()}-{uuid.uuid4().hex[:12]}"
         claims.claim(self._places / self._worker, stack)
-        stack.callback((self._places / self._worker).unlink, missing_ok=True)
         # Trial -> its last beat that was seen, and when that was new.
         self._heard: dict[int, tuple[Any, float]] = {}
 
     @property
     def trials(self) -> list[FrozenTrial]:
         """All trials, by number."""
-        found = self._storage.get_all_trials(self._id, deepcopy=False)
-        return sorted(found, key=lambda trial: trial.number)
+        # Of the study, whose own storage must have seen a trial before it can be told of it.
+        return self._study.get_trials(deepcopy=False)
 
     @property
     def done(self) -> int:

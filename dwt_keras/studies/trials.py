@@ -112,8 +112,8 @@ class Maker:
 class _Pruning(keras.callbacks.Callback):
     """Reports the validation accuracy of epochs in which the threshold is full, and gives up.
 
-    Before, the accuracy says how far the ramp is, not how good the network will be. The last epoch
-    is trained already when it could be given up.
+    Before, the accuracy says how far the ramp is, not how good the network will be. The steps that
+    are reported count from there, from 1. After the last epoch there is nothing left to be saved.
     """
 
     def __init__(self, trial: optuna.Trial, settings: Settings) -> None:
@@ -125,10 +125,10 @@ class _Pruning(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not self._first <= epoch < self._epochs - 1:
             return
-        # Of a trial that goes on an epoch may have been told before.
-        known = self._trial.study.trials[self._trial.number].intermediate_values
-        if epoch not in known:
-            self._trial.report(float((logs or {})["val_accuracy"]), epoch)
+        step = epoch - self._first + 1
+        # Of a trial that goes on it may have been told before.
+        if step not in self._trial.study.trials[self._trial.number].intermediate_values:
+            self._trial.report(float((logs or {})["val_accuracy"]), step)
         if self._trial.should_prune():
             raise optuna.TrialPruned
 

@@ -196,7 +196,7 @@ def _study(
     text = json.dumps(told, sort_keys=True, default=str) + label
     group = runs.group_folder(settings, StudySettings(tuning=tuning)).parent.name
     name = f"{group}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
-    pruner = samplers.pruner_of(tuning, settings.training.epochs)
+    pruner = samplers.pruner_of(tuning, settings)
     try:
         directions = [_DIRECTIONS[each] for each in tuning.names]
         made = optuna.create_study(
@@ -236,7 +236,6 @@ def _importances(
         return {}
     found = {}
     for number, name in enumerate(tuning.names):
-
         # PED-ANOVA takes low values for good ones.
         sign = -1.0 if study.directions[number] == StudyDirection.MAXIMIZE else 1.0
 
