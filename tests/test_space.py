@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from dwt_keras import checks
-from dwt_keras.settings import Settings, space
+from dwt_keras.settings import Settings, space, space_grammar
 from dwt_keras.settings.tuning import TuningSettings
 
 DOCUMENTED = "wavelet=haar,sym2,bior4.4 level=1..4 threshold=1e-3..1e-1:log batch_size=32,64,128"
 
 
 def parameter(text: str) -> space.Parameter:
-    (found,) = space.parse(text)
+    (found,) = space_grammar.parse(text)
     return found
 
 
 def test_the_documented_space_is_read() -> None:
-    wavelet, level, threshold, batch_size = space.parse(DOCUMENTED)
+    wavelet, level, threshold, batch_size = space_grammar.parse(DOCUMENTED)
     assert wavelet.choices == ("haar", "sym2", "bior4.4")
     assert (level.low, level.high, level.is_whole, level.is_log) == (1, 4, True, False)
     assert (threshold.low, threshold.high, threshold.is_log) == (1e-3, 0.1, True)
@@ -55,7 +55,7 @@ def test_a_range_of_whole_numbers_for_a_setting_that_takes_text() -> None:
 
 
 def test_what_follows_from_a_setting_follows_in_each_trial() -> None:
-    parameters = space.parse("threshold_rule=absolute,quantile")
+    parameters = space_grammar.parse("threshold_rule=absolute,quantile")
     ramps = [
         space.changed(Settings.from_flat({}), parameters, {"threshold_rule": rule}).compression.ramp
         for rule in ("absolute", "quantile")
@@ -95,7 +95,7 @@ def test_what_follows_from_a_setting_follows_in_each_trial() -> None:
 )
 def test_a_space_that_is_none_is_refused(text: str, said: str) -> None:
     with pytest.raises(checks.ArgumentError, match=f"^space {said}"):
-        space.parse(text)
+        space_grammar.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_a_space_that_is_none_is_refused(text: str, said: str) -> None:
 )
 def test_values_that_the_settings_refuse_are_refused_before(text: str, said: str) -> None:
     with pytest.raises(checks.ArgumentError, match=f"^space has a value that is refused, {said}"):
-        space.candidates(Settings.from_flat({}), space.parse(text))
+        space.candidates(Settings.from_flat({}), space_grammar.parse(text))
 
 
 def test_a_value_that_goes_with_some_others_is_not_refused() -> None:
     text = "optimizer=sgd,adam momentum=none,0.5,0.9"
-    assert len(space.candidates(Settings.from_flat({}), space.parse(text))) == 5
+    assert len(space.candidates(Settings.from_flat({}), space_grammar.parse(text))) == 5
 
 
 SPACE = {"space": "level=1..4 wavelet=haar,sym2"}
@@ -123,7 +123,7 @@ SPACE = {"space": "level=1..4 wavelet=haar,sym2"}
 def test_a_grid_is_all_of_its_combinations() -> None:
     tuning = TuningSettings(search="grid", **SPACE)
     assert tuning.trials == 8
-    found = list(space.grid(tuning.parameters))
+    found = [space.grid_point(tuning.parameters, number) for number in range(8)]
     assert found[:2] == [{"level": 1, "wavelet": "haar"}, {"level": 1, "wavelet": "sym2"}]
     assert len({tuple(each.items()) for each in found}) == 8
 

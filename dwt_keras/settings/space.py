@@ -1,43 +1,18 @@
-"""What a search varies, and between which values: the grammar of --space.
-
-    wavelet=haar,sym2,bior4.4 level=1..4 threshold=1e-3..1e-1:log batch_size=32,64,128
-
-A parameter is a setting of a run, with values or a range. `:log` makes all orders of magnitude of a
-range as likely as each other, `:5` makes five values of it, evenly apart. A value that has commas
-or spaces of its own stands in parentheses: `hidden_units=(300,100),128`.
-"""
+"""What a search varies, and the combinations of it."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 import math
 import random
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import DataSettings, Settings, flat_fields
-from dwt_keras.settings.distribution import DistributionSettings
-from dwt_keras.settings.export import ExportSettings
-from dwt_keras.settings.resuming import ResumingSettings
-from dwt_keras.settings.views import ViewSettings
+from dwt_keras.settings import Settings
 
 Value = str | int | float | bool | None
 
-_NAME = "space"
-# What decides nothing about a network, or changes what networks are compared by.
-_FIXED_GROUPS = (
-    DataSettings,
-    DistributionSettings,
-    ExportSettings,
-    ResumingSettings,
-    ViewSettings,
-)
-_FIXED = ("seed", "save_dir", "run_name")
-_FREE = ("normalize",)
 # How many combinations are looked at for one that a value goes with.
 _TRIED = 200
 
@@ -82,40 +57,6 @@ class Parameter:
 Space = tuple[Parameter, ...]
 
 
-def parse(text: str) -> Space:
-    """Reads a space.
-
-    Raises:
-        ArgumentError: If it is empty, names what is no setting to be searched, or has values that
-            can be none of it.
-    """
-    parameters: dict[str, Parameter] = {}
-    for part in _split(text, str.isspace):
-        name, equals, values = part.partition("=")
-        if not equals or not name:
-            raise _refused(f"must be NAME=VALUES, separated by spaces; given {part!r}")
-        if name in parameters:
-            raise _refused(f"must name each setting once; given {name} twice")
-        if name not in searchable():
-            close = difflib.get_close_matches(name, searchable(), n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
-            raise _refused(
-                f"names {name}, which is no setting that a search can vary{hint}; these can be: "
-                f"{', '.join(searchable())}"
-            )
-        parameters[name] = _parameter(name, values)
-    if not parameters:
-        raise _refused("must have a parameter, as wavelet=haar,sym2; given an empty one")
-    return tuple(parameters.values())
-
-
-def searchable() -> list[str]:
-    """The names of the settings that can be searched."""
-    fixed = {field.name for group in _FIXED_GROUPS for field in dataclasses.fields(group)}
-    fixed = (fixed | set(_FIXED)) - set(_FREE)
-    return [name for name in flat_fields() if name not in fixed]
-
-
 def grid_size(space: Space) -> int:
     """How many combinations a grid has.
 
@@ -125,18 +66,20 @@ def grid_size(space: Space) -> int:
     for parameter in space:
         if not parameter.points:
             ends = f"{parameter.low:g}..{parameter.high:g}{':log' if parameter.is_log else ''}"
-            raise _refused(
+            raise refused(
                 f"must say how many values of a range a grid takes, as {parameter.name}={ends}:5; "
                 f"given {parameter.name}={ends}"
             )
     return math.prod(len(parameter.points) for parameter in space)
 
 
-def grid(space: Space) -> Iterator[dict[str, Value]]:
-    """All combinations of a grid, the last parameter's values changing first."""
-    names = [parameter.name for parameter in space]
-    for values in itertools.product(*(parameter.points for parameter in space)):
-        yield dict(zip(names, values, strict=True))
+def grid_point(space: Space, number: int) -> dict[str, Value]:
+    """A combination of a grid by its number, from 0; the last parameter's values change first."""
+    values: dict[str, Value] = {}
+    for parameter in reversed(space):
+        number, place = divmod(number, len(parameter.points))
+        values[parameter.name] = parameter.points[place]
+    return {parameter.name: values[parameter.name] for parameter in space}
 
 
 def changed(settings: Settings, space: Space, values: Mapping[str, Value]) -> Settings:
@@ -170,7 +113,7 @@ def candidates(settings: Settings, space: Space) -> list[Settings]:
                 except checks.ArgumentError as error:
                     refusal = refusal or error
             else:
-                raise _refused(
+                raise refused(
                     f"has a value that is refused, {parameter.name}={value}: {refusal}"
                 ) from None
     return found
@@ -196,113 +139,6 @@ def _ends(parameter: Parameter) -> tuple[Value, ...]:
     return parameter.choices or (parameter.low, parameter.high)
 
 
-def _parameter(name: str, text: str) -> Parameter:
-    if ".." in text:
-        return _range(name, text)
-    choices = tuple(_value(name, part) for part in _split(text, ",".__eq__, keep_empty=True))
-    for choice in choices:
-        if choices.count(choice) > 1:
-            raise _refused(f"must give each value once; given {name}={text}")
-    return Parameter(name, choices)
-
-
-def _range(name: str, text: str) -> Parameter:
-    """Reads LOW..HIGH, LOW..HIGH:log, LOW..HIGH:COUNT or LOW..HIGH:log:COUNT."""
-    match = re.fullmatch(r"([^:,]*?)\.\.([^:,]*)(:log)?(?::(\d+))?", text)
-    kind = str(flat_fields()[name].type)
-    if match is None:
-        raise _refused(
-            f"must have ranges as LOW..HIGH, LOW..HIGH:log or LOW..HIGH:log:COUNT; given "
-            f"{name}={text}"
-        )
-    if not any(number in kind for number in ("int", "float")):
-        raise _refused(f"must list the values of {name}, which has no ranges; given {name}={text}")
-    low, high = (_number(name, text, part) for part in match.group(1, 2))
-    is_log, count = match.group(3) is not None, match.group(4)
-    if low >= high:
-        raise _refused(f"must have ranges that rise; given {name}={text}")
-    if is_log and low <= 0:
-        raise _refused(f"must have ranges above 0 beside :log; given {name}={text}")
-    if "int" not in kind and not ("str" in kind and all(isinstance(x, int) for x in (low, high))):
-        low, high = float(low), float(high)
-    elif not (isinstance(low, int) and isinstance(high, int)):
-        raise _refused(f"must have whole numbers for {name}; given {name}={text}")
-    whole = Parameter(name, (), low, high, is_log, kind.startswith("tuple"))
-    if count is None:
-        return whole
-    if int(count) < 2:
-        raise _refused(f"must have 2 values of a range or more; given {name}={text}")
-    return dataclasses.replace(whole, choices=_spread(whole, int(count)))
-
-
-def _spread(parameter: Parameter, count: int) -> tuple[Value, ...]:
-    """So many values of a range, evenly apart, its ends among them."""
-    low, high = parameter.low, parameter.high
-    shares = [number / (count - 1) for number in range(1, count - 1)]
-    if parameter.is_log:
-        between = [low * (high / low) ** share for share in shares]
-    else:
-        between = [low + (high - low) * share for share in shares]
-    if parameter.is_whole:
-        return tuple(dict.fromkeys([low, *map(round, between), high]))
-    # Rounded, as a value is read by people and stands in the names of folders.
-    return (low, *(float(f"{value:.6g}") for value in between), high)
-
-
-def _value(name: str, text: str) -> Value:
-    """Reads one value as the setting's type has it."""
-    kind = str(flat_fields()[name].type)
-    if not text:
-        raise _refused(f"must give a value between commas; given an empty one for {name}")
-    if "str" not in kind and "None" in kind and text.lower() == "none":
-        return None
-    if kind.startswith("bool"):
-        if text.lower() not in ("true", "false"):
-            raise _refused(f"must have true or false for {name}; given {text!r}")
-        return text.lower() == "true"
-    if kind.startswith("tuple") or not any(number in kind for number in ("int", "float")):
-        return text
-    try:
-        value = _number(name, text, text)
-    except checks.ArgumentError:
-        if "str" in kind:
-            return text
-        raise
-    if "float" in kind:
-        return value if "str" in kind else float(value)
-    if isinstance(value, float) and "str" not in kind:
-        raise _refused(f"must have whole numbers for {name}; given {text!r}")
-    return value
-
-
-def _number(name: str, text: str, part: str) -> int | float:
-    """Reads a finite number, a whole one where it is written as one."""
-    try:
-        number = int(part) if re.fullmatch(r"[+-]?\d+", part) else float(part)
-        if math.isfinite(number):
-            return number
-    except (ValueError, OverflowError):
-        pass
-    raise _refused(f"must have finite numbers for {name}; given {name}={text}")
-
-
-def _split(text: str, separates: Any, keep_empty: bool = False) -> list[str]:
-    """Parts of a text, what stands in parentheses undivided and without them."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if depth < 0:
-            break
-        if depth == 0 and separates(letter):
-            parts.append("")
-        else:
-            parts[-1] += letter
-    if depth:
-        raise _refused(f"must close the parentheses that it opens; given {text!r}")
-    if not keep_empty:
-        return [part for part in parts if part]
-    return [re.sub(r"^\((.*)\)$", r"\1", part) for part in parts]
-
-
-def _refused(problem: str) -> checks.ArgumentError:
-    return checks.ArgumentError(_NAME, problem)
+def refused(problem: str) -> checks.ArgumentError:
+    """What is raised of a space that cannot be searched."""
+    return checks.ArgumentError("space", problem)

@@ -100,9 +100,9 @@ class TuningSettings:
     def parameters(self) -> Any:
         """What is varied: the `Space` that `space` says."""
         # Here, as the grammar needs the settings of runs, which need not be loaded for others.
-        from dwt_keras.settings import space
+        from dwt_keras.settings import space_grammar
 
-        return space.parse(self.space or "")
+        return space_grammar.parse(self.space or "")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -76,9 +75,8 @@ def given(tuning: TuningSettings, seed: int) -> list[dict[str, Any]]:
     if tuning.search != GRID:
         return [{}] * count
     parameters = tuning.parameters
-    size = space.grid_size(parameters)
-    chosen = set(random.Random(seed).sample(range(size), count))
-    return list(itertools.compress(space.grid(parameters), map(chosen.__contains__, range(size))))
+    chosen = random.Random(seed).sample(range(space.grid_size(parameters)), count)
+    return [space.grid_point(parameters, number) for number in sorted(chosen)]
 
 
 def suggest(trial: optuna.Trial, parameters: space.Space) -> dict[str, Any]:

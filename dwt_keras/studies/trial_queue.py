@@ -178,7 +178,7 @@ class Queue:
         beat = (worker, trial.user_attrs.get(_BEAT))
         if self._heard.get(trial.number, (None, 0.0))[0] != beat:
             self._heard[trial.number] = (beat, time.monotonic())
-        if worker.startswith(f"{_host()}-") and (self._places / worker).exists():
+        if worker.rpartition("-")[0] == _host() and (self._places / worker).exists():
             with contextlib.ExitStack() as stack:
                 return claims.claim(self._places / worker, stack)
         return time.monotonic() - self._heard[trial.number][1] > _SILENCE_SECONDS
