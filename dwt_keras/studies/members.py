@@ -45,10 +45,15 @@ def train(
         callbacks: As for `run.run`.
         is_trial: As for `run.run`.
     """
-    if (folder / _METRICS).exists():
+    if is_complete(folder):
         return Member(folder, json.loads((folder / _METRICS).read_text(encoding="utf-8")))
     # Layers that nobody has named are named by how many there have been.
     keras.backend.clear_session()
     with telling.quietly():
         result = run.run(settings, dataset, folder=folder, callbacks=callbacks, is_trial=is_trial)
     return Member(folder, result.metrics)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a run in a folder has been made."""
+    return (folder / _METRICS).exists()

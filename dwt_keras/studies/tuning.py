@@ -66,7 +66,8 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     with contextlib.ExitStack() as stack:
         # One process trains the best; those that waited find it.
         _alone(folder, stack)
-        print(f"training trial {found.view.best.number:03d} again, to be exported", flush=True)
+        if not members.is_complete(folder / BEST):
+            print(f"training trial {found.view.best.number:03d} again, to be exported", flush=True)
         best = members.train(found.settings, dataset, folder / BEST)
         write_views(found.view, folder, settings.views.figures)
         checkpoint.remove(folder)
