@@ -43,9 +43,8 @@ def sampler_of(tuning: TuningSettings, seed: int) -> Callable[[int], BaseSampler
             size = min(_POPULATION, max(_LEAST_POPULATION, count // _GENERATIONS))
             return NSGAIISampler(population_size=size, seed=own)
         startup = min(_MOST_STARTUP, max(1, count // _STARTUP_SHARE))
-        # Optuna itself takes parameters one by one where there are two objectives; together they
-        # found larger fronts.
-        return TPESampler(n_startup_trials=startup, multivariate=True, seed=own)
+        # It draws all parameters together for one objective, one by one for two.
+        return TPESampler(n_startup_trials=startup, seed=own)
 
     return make
 
