@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -37,6 +38,7 @@ def opened(place: str) -> Iterator[BaseStorage]:
 
     Raises:
         ArgumentError: If it cannot be had.
+        UserError: If it can be had no more within the context.
     """
     if place.startswith(JOURNAL):
         yield _journal(Path(place.removeprefix(JOURNAL)).expanduser())
@@ -44,6 +46,11 @@ def opened(place: str) -> Iterator[BaseStorage]:
     storage = _database(place)
     try:
         yield storage
+    except StorageInternalError as error:
+        raise checks.UserError(
+            f"the storage {_without_password(place)} cannot be used any more; to go on once it "
+            f"can, resume the study: {_said(error.__cause__ or error)}"
+        ) from None
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -78,7 +85,11 @@ def _without_password(url: str) -> str:
 
 
 def _refused(place: str, error: Exception) -> checks.ArgumentError:
-    said = checks.said(error).partition(" [SQL:")[0].partition(" (Background on")[0]
     return checks.ArgumentError(
-        "storage", f"must be a database or journal that can be used; given {place!r}: {said}"
+        "storage",
+        f"must be a database or journal that can be used; given {place!r}: {_said(error)}",
     )
+
+
+def _said(error: BaseException) -> str:
+    return checks.said(error).partition(" [SQL:")[0].partition(" (Background on")[0]

@@ -72,7 +72,7 @@ class Maker:
         """Makes a trial, and tells the study what it came to.
 
         What the settings or the network refuse, and what else goes wrong with one trial, makes it a
-        failed one; a disk that cannot be written ends the study.
+        failed one; a disk or a storage that cannot be written ends the study.
         """
         values = samplers.suggest(trial, self._parameters)
         place = self._folder / f"{trial.number:03d}"
@@ -81,7 +81,7 @@ class Maker:
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             return
-        except OSError:
+        except (OSError, optuna.exceptions.StorageInternalError):
             raise
         except Exception as error:  # Of Keras, of TensorFlow, or a UserError.
             trial.set_user_attr(trial_queue.FAILURE, checks.said(error))

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import dataclasses
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -330,6 +331,28 @@ def test_a_storage_that_cannot_be_had_is_refused(storage: str, said: str) -> Non
         pass
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_storage_that_is_lost_costs_one_line(
+    pretended: list[int], dataset: data.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "trials.db"
+    given = {
+        "trials": 3,
+        "space": "level=1..4 threshold=0.1,0.2",
+        "storage": f"sqlite:///{database}",
+    }
+    original = members.train
+
+    def train(*arguments: Any, **more: Any) -> members.Member:
+        with sqlite3.connect(database) as connection:
+            connection.execute("DROP TABLE trial_user_attributes")
+        connection.close()
+        return original(*arguments, **more)
+
+    monkeypatch.setattr(members, "train", train)
+    with pytest.raises(checks.UserError, match=r"^the storage sqlite:///.*: .*no such table"):
+        run(tmp_path, given, dataset)
 
 
 def test_a_trial_that_takes_its_process_with_it_fails_in_the_end(
