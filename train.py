@@ -41,8 +41,9 @@ def train(settings: Settings, study: StudySettings) -> int:
     from dwt_keras.studies import checking
     from dwt_keras.training import data, distribution, requirements, runs, starting_files
 
-    if resuming.is_complete(settings, study):
-        print(f"{settings.resuming.resume} is complete: there is nothing to resume")
+    complete = resuming.complete(settings, study)
+    if complete is not None:
+        print(f"{complete} is complete: there is nothing to resume")
         return 0
     checking.check(settings, study)
     worker = distribution.worker(settings)

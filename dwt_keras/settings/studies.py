@@ -50,8 +50,22 @@ class StudySettings(Groups):
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes may work on the same study at the same time."""
-        return self.folds.fold is not None
+        """Whether several processes may work on the study at once."""
+        return self.folds.fold is not None or self._is_search
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the same command joins the unfinished study in the place of a new one."""
+        return self.folds.fold is not None or self.is_found_by_storage
+
+    @property
+    def is_found_by_storage(self) -> bool:
+        """Whether the same command means the study that is there, complete or not."""
+        return self._is_search and self.tuning.storage is not None
+
+    @property
+    def _is_search(self) -> bool:
+        return self.tuning.is_wanted and not self.folds.is_wanted
 
     def common(self) -> dict[str, Any]:
         """All settings by name, without what only one of the processes that share it is told."""

@@ -24,6 +24,10 @@ def check(settings: Settings, study: StudySettings) -> None:
             f"must be none or mirrored in a study, whose runs several machines can share; given "
             f"{MULTIWORKER}",
         )
+    if study.tuning.is_wanted:
+        from dwt_keras.studies import preparing
+
+        preparing.check(settings, study.tuning)
     if study.folds.is_wanted:
         from dwt_keras.studies import variants
 

@@ -95,5 +95,5 @@ class Task:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         alone = dataclasses.replace(self.study, folds=FoldSettings())
-        outcome = tuning.run(self.variant.settings, alone, dataset, self.folder)
+        outcome = tuning.run(self.variant.settings, alone, dataset, self.folder, self.name)
         files.write_text(self.folder / runs.STUDY, json.dumps(outcome.record, indent=2) + "\n")

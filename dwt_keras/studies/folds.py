@@ -15,7 +15,7 @@ from dwt_keras.settings.views import NONE
 from dwt_keras.studies import fold_record, predictions, progress, splits, variants
 from dwt_keras.studies.fold_tasks import Task
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import data, resuming, runs
+from dwt_keras.training import claims, data, runs
 from dwt_keras.views import fold_table
 
 
@@ -62,7 +62,7 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
 def _may_sum_up(folder: Path, stack: contextlib.ExitStack) -> bool:
     """Whether this process does what is left, of all that find every fold done."""
     try:
-        return resuming.lock(folder / runs.CHECKPOINT / "last", stack)
+        return claims.claim(folder / runs.CHECKPOINT / "last", stack)
     except FileNotFoundError:  # Another one is through with it, and has tidied up.
         return False
 

@@ -32,7 +32,11 @@ class Member:
 
 
 def train(
-    settings: Settings, dataset: data.Dataset, folder: Path, callbacks: Sequence[Any] = ()
+    settings: Settings,
+    dataset: data.Dataset,
+    folder: Path,
+    callbacks: Sequence[Any] = (),
+    is_trial: bool = False,
 ) -> Member:
     """Makes one run, quietly; takes it as it is if it is complete, and up if it was begun.
 
@@ -41,6 +45,7 @@ def train(
         dataset: The data.
         folder: Where it goes.
         callbacks: As for `run.run`.
+        is_trial: As for `run.run`.
     """
     complete = done(folder)
     if complete is not None:
@@ -48,7 +53,7 @@ def train(
     # Layers that nobody has named are named by how many there have been.
     keras.backend.clear_session()
     with telling.quietly(), _many_graphs_unsaid():
-        result = run.run(settings, dataset, folder=folder, callbacks=callbacks)
+        result = run.run(settings, dataset, folder=folder, callbacks=callbacks, is_trial=is_trial)
     return Member(folder, result.metrics)
 
 

@@ -25,13 +25,18 @@ class Progress:
             dynamic_ncols=True,
         )
 
-    def step(self, result: str) -> None:
-        """Says that a step is over, and what it came to."""
-        self._done += 1
+    def step(self, result: str, done: int | None = None) -> None:
+        """Says that a step is over.
+
+        Args:
+            result: What it came to.
+            done: How many are over, where other processes make some of them too.
+        """
+        before, self._done = self._done, self._done + 1 if done is None else done
         left = "" if sys.stderr.isatty() else self._left()
         self._bar.clear()
         print(f"{self._unit} {self._done} of {self._total}: {result}{left}", flush=True)
-        self._bar.update()
+        self._bar.update(self._done - before)
 
     def close(self) -> None:
         """Ends the bar."""

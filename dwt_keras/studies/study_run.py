@@ -39,7 +39,7 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset) -> str:
             outcome = kind(settings, study, dataset, folder)
         except KeyboardInterrupt:
             again = f"python train.py --resume={shlex.quote(str(folder))}"
-            again += f" --fold={study.folds.fold}" if shared else ""
+            again += "" if study.folds.fold is None else f" --fold={study.folds.fold}"
             raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
         if outcome.record is not None:
             # Last of all: a folder that has it is complete.

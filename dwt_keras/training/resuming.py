@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from typing import Any
 from dwt_keras import checks, files
 from dwt_keras.settings import Settings, resuming
 from dwt_keras.settings.studies import StudySettings
-from dwt_keras.training import distribution, runs, versions
+from dwt_keras.training import claims, distribution, runs, versions
 
 _NO_STUDY = StudySettings()
 _SETTINGS, _METRICS, _LOCK = "settings.json", "metrics.json", "lock"
@@ -48,10 +47,19 @@ def settings_of(
     return found
 
 
-def is_complete(settings: Settings, study: StudySettings = _NO_STUDY) -> bool:
-    """Whether the run or study that the settings name has all that it shall have."""
+def complete(settings: Settings, study: StudySettings = _NO_STUDY) -> Path | None:
+    """The folder of the run or study that the settings name, where it has all that it shall have.
+
+    Args:
+        settings: The run's.
+        study: The study's; one in a storage of its own is named by its settings alone.
+    """
     named = settings.resuming.resume
-    return named not in (None, resuming.AUTO) and (Path(str(named)) / _last(study)).exists()
+    if named not in (None, resuming.AUTO):
+        found: Path | None = Path(str(named))
+    else:
+        found = next(_same(settings, study), None) if study.is_found_by_storage else None
+    return found if found is not None and (found / _last(study)).exists() else None
 
 
 @contextlib.contextmanager
@@ -71,8 +79,8 @@ def folder_of(
         place: The folder in the place of a new one, or of that which the settings name; what has
             been begun there by the same settings is taken up.
         study: The study's settings, where it is a study that needs a folder.
-        is_shared: Whether other processes may work in it at the same time. Where no folder is
-            named, they all get the newest unfinished one, which the first of them makes.
+        is_shared: Whether other processes may work in it at the same time. Of a study that is
+            joined they all get the newest unfinished one, which the first of them makes.
 
     Raises:
         ArgumentError: If the folder that is named is no run's, or other settings' run's; if
@@ -150,33 +158,6 @@ def write_study(folder: Path, settings: Settings, study: StudySettings) -> None:
     files.write_text(folder / _SETTINGS, json.dumps(record, indent=2) + "\n")
 
 
-def lock(
-    file: Path, stack: contextlib.ExitStack, *, shared: bool = False, wait: bool = False
-) -> bool:
-    """Holds a lock until the stack is closed, or this process ends.
-
-    Args:
-        file: Is made where it is not there.
-        stack: What to close.
-        shared: Whether others may hold it too that ask for it so.
-        wait: Whether to wait for those who hold it.
-
-    Returns:
-        Whether it is held; always where the system has no such locks.
-    """
-    try:
-        fcntl: Any = importlib.import_module("fcntl")
-    except ImportError:  # Windows.
-        return True
-    opened = stack.enter_context(file.open("w"))
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    try:
-        fcntl.flock(opened, kind if wait else kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
 def divided(values: Mapping[str, Any]) -> tuple[Settings, StudySettings]:
     """The settings of a run and those of a study, of all of them by name.
 
@@ -211,11 +192,16 @@ def _newest(settings: Settings, study: StudySettings, stack: contextlib.ExitStac
 
 def _unfinished(settings: Settings, study: StudySettings) -> Iterator[Path]:
     """Unfinished runs of the same settings, the newest first."""
+    for folder in _same(settings, study):
+        if not (folder / _last(study)).exists():
+            yield folder
+
+
+def _same(settings: Settings, study: StudySettings) -> Iterator[Path]:
+    """Runs of the same settings, the newest first."""
     wanted = identity(settings, study)
     group = runs.group_folder(settings, study)
     for folder in sorted(group.glob("[0-9]*"), reverse=True):
-        if (folder / _last(study)).exists():
-            continue
         try:
             found = identity(*divided(_recorded(folder)))
         except checks.ArgumentError:  # Of another version, or begun just now.
@@ -268,13 +254,14 @@ def _refuse_differences(
 
 
 def _joined(settings: Settings, study: StudySettings) -> Path:
-    """The study that all processes with the same settings work on."""
+    """The folder of a study that several processes may work on."""
+    is_sought = settings.resuming.resume is not None or study.is_joined
     group = runs.group_folder(settings, study)
     group.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         # One after the other, so that one of them makes it and the others find it.
-        lock(group / f".{_LOCK}", stack, wait=True)
-        found = next(_unfinished(settings, study), None)
+        claims.claim(group, stack, waits=True)
+        found = next(_unfinished(settings, study), None) if is_sought else None
         if found is None:
             found = runs.create(settings, study)
             write_study(found, settings, study)
@@ -285,7 +272,7 @@ def _claim(folder: Path, stack: contextlib.ExitStack, shared: bool = False) -> b
     """Keeps other processes off a run; but for those that share it, where it is shared."""
     place = folder / runs.CHECKPOINT
     place.mkdir(exist_ok=True)
-    return lock(place / _LOCK, stack, shared=shared)
+    return claims.claim(place / _LOCK, stack, shared=shared)
 
 
 def _tidy(folder: Path) -> None:

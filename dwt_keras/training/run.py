@@ -62,6 +62,7 @@ def run(
     *,
     folder: Path | None = None,
     callbacks: Sequence[Any] = (),
+    is_trial: bool = False,
 ) -> Result:
     """Trains, compresses, evaluates and exports one network, or goes on where that was interrupted.
 
@@ -70,6 +71,8 @@ def run(
         dataset: The data, where they have been loaded already.
         folder: Where the run goes, or goes on, in the place of a new folder below save_dir.
         callbacks: Keras' callbacks that watch the training too, behind those of the run.
+        is_trial: Whether the run only tells how good its settings are: it is scored on the
+            validation part alone, and of its network leaves the compact file alone.
 
     Returns:
         The result; its folder holds the same on disk.
@@ -81,7 +84,7 @@ def run(
     """
     distribution.start(settings)
     with numerics.determinism(settings.numerics):
-        return _prepare_and_run(settings, dataset, folder, callbacks)
+        return _prepare_and_run(settings, dataset, folder, callbacks, is_trial)
 
 
 def _prepare_and_run(
@@ -89,6 +92,7 @@ def _prepare_and_run(
     dataset: data.Dataset | None,
     place: Path | None,
     callbacks: Sequence[Any],
+    is_trial: bool,
 ) -> Result:
     if dataset is None:
         dataset = data.load(settings.data)
@@ -101,7 +105,7 @@ def _prepare_and_run(
 
     with resuming.folder_of(settings, place) as folder, interrupts.at_once():
         try:
-            return _run(settings, dataset, prepared, folder, first, least, callbacks)
+            return _run(settings, dataset, prepared, folder, first, least, callbacks, is_trial)
         except KeyboardInterrupt:
             if not distribution.worker(settings).is_chief:
                 raise
@@ -117,6 +121,7 @@ def _run(
     first: int,
     least: int,
     callbacks: Sequence[Any],
+    is_trial: bool,
 ) -> Result:
     """Everything that a run leaves in its folder, which may have some of it already."""
     started = time.perf_counter()
@@ -145,10 +150,17 @@ def _run(
         )
     coding_seconds = time.perf_counter() - coding_started
     # From here on the model has the weights that the compact file decodes to.
-    scores = scoring.test_scores(model, dataset)
-    export.save_keras(model, folder / "model.keras")
-    fastest, sizes = _export(model, compression, settings, folder)
-    lite = lite_files(fastest, dataset, folder) if settings.export.export == LITERT else {}
+    scored = "validation" if is_trial else "test"
+    sizes: dict[str, int] = {}
+    lite: dict[str, Any] = {}
+    if is_trial:
+        scores = scoring.validation_scores(model, dataset)
+    else:
+        scores = scoring.test_scores(model, dataset)
+        export.save_keras(model, folder / "model.keras")
+        fastest, sizes = _export(model, compression, settings, folder)
+        sizes["keras"] = (folder / "model.keras").stat().st_size
+        lite = lite_files(fastest, dataset, folder) if settings.export.export == LITERT else {}
     if searched:
         accuracy_drop.judge(found.record, scoring.validation_accuracy(model, dataset), settings)
 
@@ -156,15 +168,14 @@ def _run(
         folder / "settings.json", _settings_json(settings, dataset, compression.targets)
     )
     metrics = {
-        "test_accuracy": scores["accuracy"],
-        "test_loss": scores["loss"],
+        f"{scored}_accuracy": scores["accuracy"],
+        f"{scored}_loss": scores["loss"],
         **_zeros(compression),
         **found.record,
         "bytes": {
             "float32": 4 * model.count_params(),
             "dwtz": (folder / "model.dwtz").stat().st_size,
             "dwtz_weights": coding.weights_alone(folder / "model.dwtz"),
-            "keras": (folder / "model.keras").stat().st_size,
             **sizes,
             **lite.get("bytes", {}),
         },
@@ -177,7 +188,8 @@ def _run(
         **found.trained.record,
     }
     metrics |= {name: value for name, value in lite.items() if name != "bytes"}
-    fitting.show(found.trained, settings, dataset, folder, metrics)
+    if not is_trial:
+        fitting.show(found.trained, settings, dataset, folder, metrics)
     # Last of all: a folder with metrics.json is complete.
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     checkpoint.remove(folder)

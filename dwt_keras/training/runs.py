@@ -120,7 +120,7 @@ class Record:
 
 
 def find(folder: Path) -> tuple[list[Record], list[str]]:
-    """Reads all finished runs below a folder.
+    """Reads all finished runs below a folder, but for the trials of searches.
 
     Returns:
         The runs, and one line for each folder of one that cannot be read.
@@ -130,6 +130,8 @@ def find(folder: Path) -> tuple[list[Record], list[str]]:
         try:
             metrics = _json(place / _METRICS)
             settings = _json(place / "settings.json").get("settings", {})
+            if "test_accuracy" not in metrics and "validation_accuracy" in metrics:
+                continue  # A trial of a search, which trials.csv has.
             float(metrics["test_accuracy"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             said = error.strerror if isinstance(error, OSError) else error

@@ -20,7 +20,12 @@ def validation(dataset: data.Dataset, replicas: int = 1) -> Any:
 
 def validation_accuracy(model: keras.Model, dataset: data.Dataset) -> float:
     """Accuracy on the validation part, 0 to 1."""
-    return _scores(model, dataset.validation)["accuracy"]
+    return validation_scores(model, dataset)["accuracy"]
+
+
+def validation_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:
+    """Loss and accuracy on the validation part."""
+    return _scores(model, dataset.validation)
 
 
 def test_scores(model: keras.Model, dataset: data.Dataset) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,21 @@ _NO_PARAMETER = ("save_dir", "run_name", "data_dir", "figures")
 _FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "shipped/test_accuracy": ("test accuracy", ("test_accuracy",)),
     "shipped/test_loss": ("test loss", ("test_loss",)),
+    "shipped/validation_accuracy": ("validation accuracy", ("validation_accuracy",)),
+    "shipped/validation_loss": ("validation loss", ("validation_loss",)),
     "shipped/dwtz_bytes": ("bytes of model.dwtz", ("bytes", "dwtz")),
     "shipped/zero_fraction": ("zero fraction", ("zero_fraction",)),
     "shipped/train_seconds": ("seconds of training", ("seconds", "train")),
 }
 
 
-def write(folder: Path, settings: Settings, metrics: Mapping[str, Any], name: str) -> None:
+def write(
+    folder: Path,
+    settings: Settings,
+    metrics: Mapping[str, Any],
+    name: str,
+    parameters: Sequence[str] | None = None,
+) -> None:
     """Writes the settings as text and as hyperparameters, and the figures of what ships.
 
     Args:
@@ -31,9 +39,12 @@ def write(folder: Path, settings: Settings, metrics: Mapping[str, Any], name: st
         settings: The run's.
         metrics: Its metrics.json.
         name: What to call the run among others.
+        parameters: The settings that set it apart from others, by name (default: all).
     """
     flat = settings.flat()
-    names = [each for each in flat if each not in _NO_PARAMETER]
+    names = parameters or [each for each in flat if each not in _NO_PARAMETER]
+    figures = {tag: _figure(metrics, keys) for tag, (_, keys) in _FIGURES.items()}
+    figures = {tag: value for tag, value in figures.items() if value is not None}
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=0):
         rows = [f"| {key} | {_cell(value)} |" for key, value in flat.items()]
@@ -41,23 +52,26 @@ def write(folder: Path, settings: Settings, metrics: Mapping[str, Any], name: st
         tf.summary.text("settings", text, description=f"What {name} was told")
         hparams.hparams_config(
             [hparams.HParam(each) for each in names],
-            [hparams.Metric(tag, display_name=title) for tag, (title, _) in _FIGURES.items()],
+            [hparams.Metric(tag, display_name=_FIGURES[tag][0]) for tag in figures],
         )
-        parameters = {each: flat[each] for each in names if flat[each] is not None}
         hparams.hparams(
             {
                 key: value if isinstance(value, (bool, int, float, str)) else _cell(value)
-                for key, value in parameters.items()
+                for key, value in flat.items()
+                if key in names and value is not None
             },
             trial_id=name,
         )
-        for tag, (_, keys) in _FIGURES.items():
-            value: Any = metrics
-            for key in keys:
-                value = value.get(key) if isinstance(value, Mapping) else None
-            if value is not None:
-                tf.summary.scalar(tag, value)
+        for tag, value in figures.items():
+            tf.summary.scalar(tag, value)
     writer.close()
+
+
+def _figure(metrics: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    value: Any = metrics
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _cell(value: Any) -> str:

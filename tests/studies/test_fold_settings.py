@@ -51,7 +51,7 @@ def test_mistakes_are_named(values: dict[str, Any], message: str) -> None:
 
 
 def test_a_search_compares_by_itself() -> None:
-    told = {"folds": 3, "compare": [HAAR, PLAIN], "trials": 2}
+    told = {"folds": 3, "compare": [HAAR, PLAIN], "trials": 2, "space": "level=1..2"}
     with pytest.raises(checks.ArgumentError, match="compare must not be given beside trials"):
         StudySettings.from_flat(told)
 

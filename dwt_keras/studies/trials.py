@@ -1,0 +1,138 @@
+"""One trial of a search: a run that tells how good its settings are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from dwt_keras import checks
+from dwt_keras.compression import schedule
+from dwt_keras.settings import Settings, space
+from dwt_keras.settings.tuning import ACCURACY, BYTES, NONE, TuningSettings
+from dwt_keras.studies import members, samplers, trial_queue
+from dwt_keras.training import data
+from dwt_keras.views import study_view, tensorboard_run
+
+FOLDER = "trials"
+# The user attribute of a trial that has what its metrics.json says.
+_METRICS = "metrics"
+_CONSTRAINT = "accuracy"
+
+
+def of(found: FrozenTrial) -> study_view.Trial:
+    """A trial of Optuna's that is over."""
+    states = {
+        TrialState.COMPLETE: study_view.COMPLETE,
+        TrialState.PRUNED: study_view.PRUNED,
+        TrialState.FAIL: study_view.FAILED,
+    }
+    metrics = dict(found.user_attrs.get(_METRICS, {}))
+    if found.state == TrialState.PRUNED:
+        metrics["validation_accuracy"] = found.value
+    return study_view.Trial(
+        found.number,
+        states[found.state],
+        dict(found.params),
+        metrics,
+        str(found.user_attrs.get(trial_queue.FAILURE, "")),
+        all(value <= 0 for value in found.constraints.values()),
+    )
+
+
+class Maker:
+    """Makes the trials of a study.
+
+    Args:
+        settings: What all of them have in common.
+        tuning: The search.
+        dataset: The data; the test part is not touched.
+        folder: The study's.
+        least_accuracy: The validation accuracy that is asked for; None for any.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        tuning: TuningSettings,
+        dataset: data.Dataset,
+        folder: Path,
+        least_accuracy: float | None,
+    ) -> None:
+        self._settings, self._tuning, self._dataset = settings, tuning, dataset
+        self._parameters: space.Space = tuning.parameters
+        self._folder = folder / FOLDER
+        self._least_accuracy = least_accuracy
+
+    def make(self, study: optuna.Study, trial: optuna.Trial) -> None:
+        """Makes a trial, and tells the study what it came to.
+
+        What the settings or the network refuse, and what else goes wrong with one trial, makes it a
+        failed one; a disk or a storage that cannot be written ends the study.
+        """
+        values = samplers.suggest(trial, self._parameters)
+        place = self._folder / f"{trial.number:03d}"
+        try:
+            found = self._train(trial, values, place)
+        except optuna.TrialPruned:
+            study.tell(trial, state=TrialState.PRUNED)
+            return
+        except (OSError, optuna.exceptions.StorageInternalError):
+            raise
+        except Exception as error:  # Of Keras, of TensorFlow, or a UserError.
+            trial.set_user_attr(trial_queue.FAILURE, checks.said(error))
+            study.tell(trial, state=TrialState.FAIL)
+            return
+        metrics = found.metrics
+        trial.set_user_attr(_METRICS, {name: metrics[name] for name in metrics if _is_told(name)})
+        objectives = {
+            ACCURACY: metrics["validation_accuracy"],
+            BYTES: metrics["bytes"]["dwtz"],
+        }
+        if self._least_accuracy is not None and not trial.constraints:
+            trial.set_constraint(_CONSTRAINT, self._least_accuracy - objectives[ACCURACY])
+        study.tell(trial, [objectives[name] for name in self._tuning.names])
+
+    def _train(self, trial: optuna.Trial, values: Mapping[str, Any], place: Path) -> members.Member:
+        settings = space.changed(self._settings, self._parameters, values)
+        watching: Sequence[Any] = ()
+        if self._tuning.prune_trials != NONE:
+            watching = [_Pruning(trial, settings)]
+        found = members.train(settings, self._dataset, place, watching, is_trial=True)
+        tensorboard_run.write(
+            place / "tensorboard", settings, found.metrics, place.name, parameters=list(values)
+        )
+        return found
+
+
+class _Pruning(keras.callbacks.Callback):
+    """Reports the validation accuracy of epochs in which the threshold is full, and gives up.
+
+    Before, the accuracy says how far the ramp is, not how good the network will be. The steps that
+    are reported count from there, from 1. After the last epoch there is nothing left to be saved.
+    """
+
+    def __init__(self, trial: optuna.Trial, settings: Settings) -> None:
+        super().__init__()
+        self._trial = trial
+        self._epochs = settings.training.epochs
+        self._first = schedule.first_full_epoch(settings.compression, self._epochs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not self._first <= epoch < self._epochs - 1:
+            return
+        step = epoch - self._first + 1
+        # Of a trial that goes on it may have been told before.
+        if step not in self._trial.study.trials[self._trial.number].intermediate_values:
+            self._trial.report(float((logs or {})["val_accuracy"]), step)
+        if self._trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def _is_told(name: str) -> bool:
+    """Whether the study keeps a figure of a trial: those by layer are in its folder alone."""
+    return name != "zero_fraction_by_layer"
