@@ -84,8 +84,8 @@ def test_commands_have_flags_and_values_that_are_allowed(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def known() -> set[str]:
-    """The flags of train.py, of all commands, and of the scripts in benchmarks/."""
-    names = {"help", "flagfile", *train.fields()}
+    """The flags of train.py, of all commands, of the scripts in benchmarks/, of TensorBoard."""
+    names = {"help", "flagfile", "logdir", *train.fields()}
     for _, group in _COMMANDS.values():
         names |= set(group.__dataclass_fields__)
     for script in (ROOT / "benchmarks").glob("*.py"):

@@ -8,9 +8,15 @@ from typing import Any
 from dwt_keras import checks
 
 
-def setting(default: Any, help: str) -> Any:
-    """A dataclass field that carries its flag's help text."""
-    return dataclasses.field(default=default, metadata={"help": help})
+def setting(default: Any, help: str, *, is_repeated: bool = False) -> Any:
+    """A dataclass field that carries its flag's help text.
+
+    Args:
+        default: Of the field.
+        help: What it does.
+        is_repeated: Whether the flag may be given several times, which makes a tuple of texts.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "is_repeated": is_repeated})
 
 
 def kind(field: dataclasses.Field[Any]) -> type:
@@ -21,7 +27,7 @@ def kind(field: dataclasses.Field[Any]) -> type:
         texts, each given by a flag of its own.
     """
     written = str(field.type)
-    if written.startswith("tuple[str"):
+    if field.metadata["is_repeated"]:
         return tuple
     if written.startswith("bool"):
         return bool

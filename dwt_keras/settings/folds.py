@@ -52,6 +52,7 @@ class FoldSettings:
         "Give it twice to cross-validate two settings on the same folds and test which is better: "
         '--compare="wavelet=haar level=3" --compare="wavelet=none". Each is NAME=VALUE of flags, '
         "as if they stood on the command line.",
+        is_repeated=True,
     )
     comparison_test: str = setting(
         CORRECTED_T,
