@@ -114,7 +114,8 @@ def test_names_of_methods_are_those_that_there_are() -> None:
 def place(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run, with a network that has a convolution; beside it one with more channels."""
     place = tmp_path_factory.mktemp("runs") / "a" / "b" / "001"
-    shutil.copytree(folder, place)
+    # Other tests may have looked at the run already.
+    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("saliency.*", "activations.*"))
     for name, filters in (("model", 3), ("dense", 3), ("wide", 4)):
         keras.utils.set_random_seed(1 if name == "dense" else 2)
         model = keras.Sequential(
