@@ -235,6 +235,10 @@ def _loading(run: RunView) -> list[str]:
             'serve(images=images)["outputs"]',
         ),
         (
+            "A service on localhost (pip install 'dwt_keras[serve]'):",
+            "python -m dwt_keras serve .",
+        ),
+        (
             "TensorFlow Serving:",
             f"tensorflow_model_server --rest_api_port=8501 --model_name={model} "
             '--model_base_path="$PWD/serving"',

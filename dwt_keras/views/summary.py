@@ -62,7 +62,7 @@ def choice_table(targets: Sequence[Target]) -> str:
 
 
 def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
-    """Test accuracy, where the run lies, and how to look at it and load it."""
+    """Test accuracy, where the run lies, and how to look at it, load it and serve it."""
     return "\n".join(
         (
             f"test accuracy: {metrics['test_accuracy']:.4f}",
@@ -73,6 +73,7 @@ def closing_lines(folder: Path, metrics: dict[str, Any], save_dir: str) -> str:
             f'SavedModel:    tf.saved_model.load("{folder / "serving" / "1"}")'
             '.signatures["serving_default"]',
             *_fast(folder, metrics),
+            f"service:       python -m dwt_keras serve {shlex.quote(str(folder))}",
         )
     )
 

@@ -32,6 +32,7 @@ def test_closing_lines_say_how_to_go_on() -> None:
     assert "0.9432" in text
     assert "tensorboard --logdir runs" in text
     assert 'tf.saved_model.load("runs/x/001/serving/1")' in text
+    assert "python -m dwt_keras serve runs/x/001" in text
 
 
 def test_choice_table_has_a_row_a_kernel_whose_basis_was_chosen() -> None:
