@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from dwt_keras import files
 from dwt_keras.views import pictures
@@ -30,6 +30,8 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = (
     "#56B4E9",
 )
 GREY = "#666666"
+# Up to so many times from end to end an axis of sizes has evenly spaced ticks.
+_FEW_TIMES = 8.0
 
 # Blue below zero, white at it, orange above.
 DIVERGING = LinearSegmentedColormap.from_list(
@@ -116,13 +118,25 @@ def plain(axes: Axes, grid: Literal["x", "y", "both"] = "y") -> None:
     axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
 
 
-def in_bytes(axes: Axes, label: str) -> None:
-    """Lets the horizontal axis show sizes in bytes, by their logarithms."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(label)
+class _Sizes(LogLocator):
+    """Numbers that people write, also where an axis spans less than a power of ten."""
+
+    def __init__(self) -> None:
+        super().__init__(subs=(1.0, 2.0, 5.0))
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        if vmax < _FEW_TIMES * vmin:
+            return MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(vmin, vmax)
+        return super().tick_values(vmin, vmax)
+
+
+def in_bytes(axes: Axes, label: str, which: Literal["x", "y"] = "x") -> None:
+    """Lets an axis show sizes in bytes, by their logarithms."""
+    axes.set(**{f"{which}scale": "log", f"{which}label": label})
+    axis: Any = getattr(axes, f"{which}axis")
+    axis.set_major_locator(_Sizes())
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def encoded(drawn: Figure, kind: str) -> bytes:

@@ -5,14 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.ticker import (
-    FuncFormatter,
-    LogLocator,
     MaxNLocator,
-    NullFormatter,
     PercentFormatter,
 )
 
@@ -71,9 +66,9 @@ def history(study: StudyView) -> Drawn:
                 color=drawing.ORANGE,
                 label="best so far",
             )
-        if name == "bytes":
-            _bytes_axis(axes, "y")
         axes.set_ylabel(_LABELS[name])
+        if name == "bytes":
+            drawing.in_bytes(axes, _LABELS[name], "y")
         axes.legend(frameon=False, fontsize=8)
         drawing.plain(axes)
     grid[-1].set_xlabel("trial")
@@ -134,8 +129,7 @@ def front(study: StudyView) -> Drawn | None:
             linewidth=1.0,
             label="accuracy that is asked for",
         )
-    _bytes_axis(axes, "x")
-    axes.set_xlabel(_LABELS["bytes"])
+    drawing.in_bytes(axes, _LABELS["bytes"])
     axes.set_ylabel(_LABELS["accuracy"])
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     drawing.plain(axes, "both")
@@ -152,12 +146,3 @@ def _of(name: str) -> tuple[Callable[[Trial], float], Callable[[float, float], f
     if name == "accuracy":
         return lambda trial: trial.accuracy, max
     return lambda trial: float(trial.bytes), min
-
-
-def _bytes_axis(axes: Axes, which: str) -> None:
-    """Powers of ten, with numbers as people write them."""
-    getattr(axes, f"set_{which}scale")("log")
-    axis: Any = getattr(axes, f"{which}axis")
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axis.set_minor_formatter(NullFormatter())
