@@ -115,9 +115,15 @@ def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
     names = list(allowed)
     if isinstance(value, str) and value in names:
         return value
-    close = difflib.get_close_matches(str(value), names, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise ArgumentError(argument, f"must be one of {', '.join(names)}; given {value!r}{hint}")
+    raise ArgumentError(
+        argument, f"must be one of {', '.join(names)}; given {value!r}{nearest(value, names)}"
+    )
+
+
+def nearest(value: object, names: Iterable[str]) -> str:
+    """What a message adds about a name that is none: the closest one, where there is one."""
+    close = difflib.get_close_matches(str(value), list(names), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def said(error: BaseException) -> str:

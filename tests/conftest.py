@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +45,36 @@ def processor_seconds() -> Callable[[], float]:
         return used.ru_utime + used.ru_stime
 
     return read
+
+
+class _Killed(BaseException):
+    """Nothing in the program may handle it, as nothing handles a kill."""
+
+
+@pytest.fixture
+def dying_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[int], contextlib.AbstractContextManager[None]]:
+    """A context in which a training dies once so many batches are over."""
+    from dwt_keras.compression.callback import DWTCompression
+
+    @contextlib.contextmanager
+    def context(batches: int) -> Iterator[None]:
+        done = 0
+        original = DWTCompression.on_train_batch_end
+
+        def count(self: Any, batch: int, logs: Any = None) -> None:
+            nonlocal done
+            original(self, batch, logs)
+            done += 1
+            if done == batches:
+                raise _Killed
+
+        with monkeypatch.context() as patch, pytest.raises(_Killed):
+            patch.setattr(DWTCompression, "on_train_batch_end", count)
+            yield
+
+    return context
 
 
 @pytest.fixture

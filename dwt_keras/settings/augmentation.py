@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -101,8 +100,7 @@ def _parse(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, separator, number = (each.strip() for each in part.partition("="))
         if name not in _KINDS:
-            close = difflib.get_close_matches(name, _KINDS, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
+            hint = checks.nearest(name, _KINDS)
             forms = ", ".join(
                 key + (f"={kind.unit}" * bool(kind.unit)) for key, kind in _KINDS.items()
             )

@@ -1,16 +1,37 @@
-"""Settings as text, in which a study's runs differ: `wavelet=haar level=2`."""
+"""The settings in which a study's runs may differ, and as text: `wavelet=haar level=2`."""
 
 from __future__ import annotations
 
-import difflib
+import dataclasses
 import shlex
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import flat_fields
+from dwt_keras.settings import DataSettings, flat_fields
+from dwt_keras.settings.distribution import DistributionSettings
+from dwt_keras.settings.export import ExportSettings
 from dwt_keras.settings.fields import kind
+from dwt_keras.settings.resuming import ResumingSettings
+from dwt_keras.settings.views import ViewSettings
 
+# What decides nothing about a network, or changes what networks are compared by.
+_FIXED_GROUPS = (
+    DataSettings,
+    DistributionSettings,
+    ExportSettings,
+    ResumingSettings,
+    ViewSettings,
+)
+_FIXED = ("seed", "save_dir", "run_name")
+_FREE = ("normalize",)
 _SWITCHES = {"true": True, "false": False}
+
+
+def changeable() -> list[str]:
+    """The names of the settings in which runs of a study may differ."""
+    fixed = {field.name for group in _FIXED_GROUPS for field in dataclasses.fields(group)}
+    fixed = (fixed | set(_FIXED)) - set(_FREE)
+    return [name for name in flat_fields() if name not in fixed]
 
 
 def parse(argument: str, text: object) -> dict[str, Any]:
@@ -33,8 +54,7 @@ def parse(argument: str, text: object) -> dict[str, Any]:
         if not separator or not value:
             raise _malformed(argument, text)
         if name not in flat_fields():
-            close = difflib.get_close_matches(name, flat_fields(), n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
+            hint = checks.nearest(name, flat_fields())
             raise checks.ArgumentError(argument, f"must name settings; {name!r} is none{hint}")
         if name in found:
             raise checks.ArgumentError(argument, f"must give {name} once; given {text!r}")

@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings.changes import parse
-from dwt_keras.settings.data import DataSettings
+from dwt_keras.settings.changes import changeable, parse
 from dwt_keras.settings.fields import setting
 
 CORRECTED_T, WILCOXON = "corrected_t", "wilcoxon"
 COMPARISON_TESTS = (CORRECTED_T, WILCOXON)
-# The data and their folds are the same for both settings that are compared; the others say what
-# is left of a run, not what its network is.
-_NOT_COMPARED = (
-    *(field.name for field in dataclasses.fields(DataSettings) if field.name != "normalize"),
-    *("seed", "distribute", "save_dir", "run_name", "resume", "save_best", "figures", "export"),
-)
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ class FoldSettings:
             )
         for changes in self.compared:
             for name in changes:
-                if name in _NOT_COMPARED:
+                if name not in changeable():
                     raise checks.ArgumentError(
                         "compare", f"must not change {name}, which is the same for both"
                     )

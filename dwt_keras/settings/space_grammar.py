@@ -10,29 +10,14 @@ or spaces of its own stands in parentheses: `hidden_units=(300,100),128`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 from collections.abc import Callable
 
 from dwt_keras import checks
-from dwt_keras.settings import DataSettings, flat_fields
-from dwt_keras.settings.distribution import DistributionSettings
-from dwt_keras.settings.export import ExportSettings
-from dwt_keras.settings.resuming import ResumingSettings
+from dwt_keras.settings import flat_fields
+from dwt_keras.settings.changes import changeable
 from dwt_keras.settings.space import Parameter, Space, Value, refused
-from dwt_keras.settings.views import ViewSettings
-
-# What decides nothing about a network, or changes what networks are compared by.
-_FIXED_GROUPS = (
-    DataSettings,
-    DistributionSettings,
-    ExportSettings,
-    ResumingSettings,
-    ViewSettings,
-)
-_FIXED = ("seed", "save_dir", "run_name")
-_FREE = ("normalize",)
 
 
 def parse(text: str) -> Space:
@@ -49,24 +34,16 @@ def parse(text: str) -> Space:
             raise refused(f"must be NAME=VALUES, separated by spaces; given {part!r}")
         if name in parameters:
             raise refused(f"must name each setting once; given {name} twice")
-        if name not in searchable():
-            close = difflib.get_close_matches(name, searchable(), n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
+        if name not in changeable():
+            hint = checks.nearest(name, changeable())
             raise refused(
                 f"names {name}, which is no setting that a search can vary{hint}; these can be: "
-                f"{', '.join(searchable())}"
+                f"{', '.join(changeable())}"
             )
         parameters[name] = _parameter(name, values)
     if not parameters:
         raise refused("must have a parameter, as wavelet=haar,sym2; given an empty one")
     return tuple(parameters.values())
-
-
-def searchable() -> list[str]:
-    """The names of the settings that can be searched."""
-    fixed = {field.name for group in _FIXED_GROUPS for field in dataclasses.fields(group)}
-    fixed = (fixed | set(_FIXED)) - set(_FREE)
-    return [name for name in flat_fields() if name not in fixed]
 
 
 def _parameter(name: str, text: str) -> Parameter:

@@ -19,7 +19,7 @@ from dwt_keras.studies import combination, ensemble_members, members, progress
 from dwt_keras.studies.ensemble_members import Trained
 from dwt_keras.studies.outcome import Outcome
 from dwt_keras.training import coding, control, data, export, scoring, telling
-from dwt_keras.training import run as runs
+from dwt_keras.training import run as training_run
 from dwt_keras.views import ensemble_view
 
 
@@ -131,7 +131,9 @@ def _exported(
     export.save_keras(model, folder / "model.keras")
     export.save_serving(model, folder / "serving" / "1")
     scores = scoring.test_scores(model, dataset)
-    lite = runs.lite_files(model, dataset, folder) if settings.export.export == LITERT else {}
+    lite = (
+        training_run.lite_files(model, dataset, folder) if settings.export.export == LITERT else {}
+    )
     lite_sizes = lite.pop("bytes", {})
     parts = [member.run.metrics for member in kept]
     compact = folder / "model.dwtz"

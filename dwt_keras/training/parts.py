@@ -73,7 +73,7 @@ class Part(Protocol):
             weights: float32, of shape (samples,); 1 is what a sample counts without.
         """
 
-    def fingerprint(self) -> Iterator[bytes]:
+    def fingerprint(self) -> Iterator[bytes | memoryview]:
         """What tells these data from others, for hashing."""
 
     def reading(self) -> contextlib.AbstractContextManager[None]:
@@ -132,10 +132,10 @@ class ArrayPart:
             _joined_weights(self, other),
         )
 
-    def fingerprint(self) -> Iterator[bytes]:
+    def fingerprint(self) -> Iterator[bytes | memoryview]:
         for array in (self.inputs, self.labels, *_given(self.weights)):
             yield str(array.shape).encode()
-            yield array.tobytes()
+            yield _bytes(array)
 
     def reading(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
@@ -231,10 +231,10 @@ class StreamPart:
     def weighted(self, weights: Array) -> StreamPart:
         return dataclasses.replace(self, weights=weights)
 
-    def fingerprint(self) -> Iterator[bytes]:
+    def fingerprint(self) -> Iterator[bytes | memoryview]:
         yield self.identity.encode()
         for array in (self.labels, *_given(self.weights)):
-            yield array.tobytes()
+            yield _bytes(array)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -280,6 +280,11 @@ def pipeline(
 
 def _given(weights: Array | None) -> tuple[Array, ...]:
     return () if weights is None else (weights,)
+
+
+def _bytes(array: Array) -> memoryview:
+    """What an array has in memory, not copied: it may be all of the data."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _joined_weights(first: ArrayPart | StreamPart, second: ArrayPart | StreamPart) -> Array | None:

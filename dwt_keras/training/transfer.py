@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
@@ -182,8 +181,7 @@ def _freeze(model: keras.Model, until: str) -> list[str]:
     """Freezes a layer and all before it; returns the names of those with weights."""
     names = [layer.name for layer in model.layers]
     if until not in names:
-        close = difflib.get_close_matches(until, names, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = checks.nearest(until, names)
         raise checks.ArgumentError(
             "freeze_until",
             f"must be a layer of the network: {_listed(names)}; given {until!r}{hint}",

@@ -15,7 +15,6 @@ import tensorflow as tf
 from dwt_keras import checks, load_compressed
 from dwt_keras.coding import container
 from dwt_keras.compression import layout, sections
-from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import DataSettings, Settings
 from dwt_keras.settings.studies import StudySettings
 from dwt_keras.studies import combination, ensemble, ensemble_members, members, study_run
@@ -27,10 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 SAMPLES, CLASSES = 256, 10
 COMMON = {"hidden_units": (8,), "epochs": 2, "batch_size": 32, "threshold": 0.02}
-
-
-class Killed(BaseException):
-    """Nothing in the program may handle it, as nothing handles a kill."""
 
 
 @pytest.fixture(scope="module")
@@ -149,22 +144,11 @@ def test_a_killed_study_goes_on_to_the_same_bytes(
     bagged: tuple[Path, dict[str, Any]],
     dataset: data.Dataset,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    dying_after: Any,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = 0
-    original = DWTCompression.on_train_batch_end
-
-    def count(self: Any, batch: int, logs: Any = None) -> None:
-        nonlocal done
-        original(self, batch, logs)
-        done += 1
-        if done == 2 * 8 + 8 + 3:  # In the second epoch of the second member.
-            raise Killed
-
     again = {"resume": "auto", "figures": "none"}
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(DWTCompression, "on_train_batch_end", count)
+    with dying_after(2 * 8 + 8 + 3):  # In the second epoch of the second member.
         study_of(dataset, tmp_path, BAGGING, **again)
     capsys.readouterr()
     folder, record = study_of(dataset, tmp_path, BAGGING, **again)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from dwt_keras import checks
-from dwt_keras.compression.callback import DWTCompression
 from dwt_keras.settings import DataSettings, Settings
 from dwt_keras.training import accuracy_drop, data, parts, resuming, run
 from dwt_keras.training.checkpointing import Checkpoints
@@ -21,10 +20,6 @@ from dwt_keras.training.checkpointing import Checkpoints
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 EPOCHS, STEPS = 4, 4
-
-
-class Killed(BaseException):
-    """Nothing in the program may handle it, as nothing handles a kill."""
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +40,6 @@ def settings(folder: Path, **values: Any) -> Settings:
             **values,
         }
     )
-
-
-def kill_after(monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
-    """Lets the training die once so many batches are over."""
-    done = 0
-    original = DWTCompression.on_train_batch_end
-
-    def count(self: Any, batch: int, logs: Any = None) -> None:
-        nonlocal done
-        original(self, batch, logs)
-        done += 1
-        if done == batches:
-            raise Killed
-
-    monkeypatch.setattr(DWTCompression, "on_train_batch_end", count)
 
 
 def outcome(folder: Path) -> tuple[bytes, list[Any], list[str]]:
@@ -91,14 +71,13 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
-    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch, case: str
+    tmp_path: Path, dataset: data.Dataset, dying_after: Any, case: str
 ) -> None:
     whole = run.run(settings(tmp_path / "whole", **CASES[case]), dataset)
     wanted = outcome(whole.folder)
     # In the first epoch, and in the last, when all that is held has been chosen a while ago.
     for batches in (3, 3 * STEPS + 1):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            kill_after(patch, batches)
+        with dying_after(batches):
             run.run(settings(tmp_path / "parts", resume="auto", **CASES[case]), dataset)
     found = run.run(settings(tmp_path / "parts", resume="auto", **CASES[case]), dataset)
     assert found.folder.name == "001"
@@ -109,11 +88,8 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert not (found.folder / "checkpoint").exists()
 
 
-def test_other_data_are_refused(
-    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        kill_after(patch, STEPS + 1)
+def test_other_data_are_refused(tmp_path: Path, dataset: data.Dataset, dying_after: Any) -> None:
+    with dying_after(STEPS + 1):
         run.run(settings(tmp_path), dataset)
     (folder,) = tmp_path.glob("*/*/001")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -126,13 +102,12 @@ def test_other_data_are_refused(
 
 
 def test_trials_that_are_over_are_not_trained_again(
-    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch, dying_after: Any
 ) -> None:
     monkeypatch.setattr(accuracy_drop, "TRIALS", 2)
     drop = {"structure": "rows", "max_accuracy_drop": 0.05, "epochs": 2, "save_best": True}
     whole = run.run(settings(tmp_path / "whole", **drop), dataset)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        kill_after(patch, 3 * STEPS)  # The first trial is over.
+    with dying_after(3 * STEPS):  # The first trial is over.
         run.run(settings(tmp_path / "parts", resume="auto", **drop), dataset)
     parts = settings(tmp_path / "parts", resume="auto", **drop)
     found = run.run(parts, dataset)
