@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+Whole = Any  # A whole number in compiled code, Python's or NumPy's.
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from dwt_keras.coding import models
 from dwt_keras.coding.grid import LEFT, UP
-from dwt_keras.coding.models import Whole, code, updated
+from dwt_keras.coding.models import code, updated
 from dwt_keras.coding.quantizer import LARGEST_LEVEL
-from dwt_keras.compiled import compiled, inlined
+from dwt_keras.compiled import Whole, compiled, inlined
 
 Array = npt.NDArray[Any]
 

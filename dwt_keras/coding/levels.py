@@ -26,9 +26,9 @@ from dwt_keras.coding.grid import (
     UP_UP,
 )
 from dwt_keras.coding.magnitudes import coarse, code_size, mean
-from dwt_keras.coding.models import Whole, code, mixed, updated
+from dwt_keras.coding.models import code, mixed, updated
 from dwt_keras.coding.quantizer import LARGEST_LEVEL
-from dwt_keras.compiled import compiled, inlined
+from dwt_keras.compiled import Whole, compiled, inlined
 
 Array = npt.NDArray[Any]
 

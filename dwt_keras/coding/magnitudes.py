@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dwt_keras.coding.models import Whole, code, mixed
-from dwt_keras.compiled import inlined
+from dwt_keras.coding.models import code, mixed
+from dwt_keras.compiled import Whole, inlined
 
 Array = npt.NDArray[Any]
 

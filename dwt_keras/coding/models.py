@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dwt_keras.compiled import compiled, inlined
+from dwt_keras.compiled import Whole, compiled, inlined
 
 Array = npt.NDArray[Any]
-Whole = Any  # A whole number in compiled code, Python's or NumPy's.
 
 LIMIT = 3071  # Logistic values lie between -LIMIT and LIMIT.
 HALF = np.int32(1 << 29)  # A slot that knows nothing.

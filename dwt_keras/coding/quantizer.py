@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dwt_keras import checks
+from dwt_keras.compiled import Whole, compiled
 
 Array = npt.NDArray[Any]
 Levels = npt.NDArray[np.int32]
@@ -62,13 +63,15 @@ def quantise(values: Array, step: float, rate_weight: float = RATE_WEIGHT) -> Le
             f"must be at least {largest / LARGEST_LEVEL:.3g} for values up to {largest:.3g}; "
             f"given {step:.3g}",
         )
-    sizes = np.abs(values).astype(np.float64) / step
-    nearest = np.rint(sizes).astype(np.int32)
-    levels = nearest
+    flat, levels = np.ravel(values), np.empty(values.size, np.int32)
+    # At no cost for bits, the nearest.
+    costs = np.zeros(_COUNTED + 1)
+    counts = _choose(flat, step, costs, levels)
     if rate_weight > 0.0:
         for _ in range(_ROUNDS):
-            levels = _weighed(sizes, nearest, _bits(levels), rate_weight)
-    return np.where(values < 0, -levels, levels)
+            costs = rate_weight * _bits(counts)
+            counts = _choose(flat, step, costs, levels)
+    return levels.reshape(values.shape)
 
 
 def dequantise(levels: Levels, step: float, dtype: Any = np.float32) -> Array:
@@ -127,25 +130,30 @@ def _rounded(step: float) -> float:
     return float(np.float32(step))
 
 
-def _bits(levels: Levels) -> npt.NDArray[np.float64]:
-    """Bits of each magnitude, sign included, at the magnitudes' own frequencies."""
-    counts = np.bincount(np.minimum(levels, _COUNTED).ravel(), minlength=_COUNTED + 1)
+def _bits(counts: Array) -> npt.NDArray[np.float64]:
+    """Bits of each magnitude, sign included, at the frequencies of the magnitudes."""
     bits: npt.NDArray[np.float64] = -np.log2((counts + 0.5) / (counts.sum() + 0.5 * len(counts)))
     bits[1:] += 1.0
     return bits
 
 
-def _weighed(
-    sizes: Array, nearest: Levels, bits: npt.NDArray[np.float64], rate_weight: float
-) -> Levels:
-    def cost(level: Levels) -> Array:
-        error = sizes - level
-        return error * error + rate_weight * bits[np.minimum(level, _COUNTED)]
+@compiled
+def _choose(values: Array, step: float, costs: Array, levels: Array) -> Array:
+    """Sets each level to what costs least in error and bits; returns how often each magnitude is.
 
-    best, least = nearest, cost(nearest)
-    for candidate in (np.maximum(nearest - 1, 0), np.zeros_like(nearest)):
-        trial = cost(candidate)
-        better = trial < least
-        best = np.where(better, candidate, best)
-        least = np.where(better, trial, least)
-    return best
+    Compiled, as whole-array operations would take ten times the memory of a large kernel.
+    """
+    counts: Array = np.zeros(len(costs), np.int64)
+    last = len(costs) - 1
+    for i in range(len(values)):
+        size = abs(np.float64(values[i])) / step
+        nearest: Whole = np.int64(np.rint(size))
+        best = nearest
+        least = (size - nearest) * (size - nearest) + costs[min(nearest, last)]
+        for candidate in (max(nearest - 1, 0), 0):
+            cost = (size - candidate) * (size - candidate) + costs[min(candidate, last)]
+            if cost < least:
+                best, least = candidate, cost
+        counts[min(best, last)] += 1
+        levels[i] = -best if values[i] < 0 else best
+    return counts

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
@@ -107,8 +108,13 @@ class ArrayPart:
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> tf.data.Dataset:
         return pipeline(
-            self.inputs, self.labels, batch_size, shuffle_seed=shuffle_seed, weights=self.weights
+            self._tensor, self.labels, batch_size, shuffle_seed=shuffle_seed, weights=self.weights
         )
+
+    @functools.cached_property
+    def _tensor(self) -> tf.Tensor:
+        """The inputs as TensorFlow's: one copy for all pipelines."""
+        return _tensor(self.inputs)
 
     def arrays(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
         for at in range(0, len(self), batch_size):
@@ -252,7 +258,7 @@ class StreamPart:
 
 
 def pipeline(
-    inputs: Array,
+    inputs: Array | tf.Tensor,
     labels: Array,
     batch_size: int,
     *,
@@ -262,7 +268,7 @@ def pipeline(
     """Batches of (inputs, labels), all samples once per iteration, the last batch maybe smaller.
 
     Args:
-        inputs: One sample per row.
+        inputs: One sample per row. An array is copied, a tensor is not.
         labels: As many rows.
         batch_size: Samples per batch.
         shuffle_seed: Seed of the order, together with TensorFlow's global seed; the order
@@ -271,11 +277,26 @@ def pipeline(
     """
     import tensorflow as tf
 
-    samples = tf.data.Dataset.from_tensor_slices((inputs, labels, *_given(weights)))
-    if shuffle_seed is not None:
-        # Shuffling indices and gathering whole batches was measured no faster.
-        samples = samples.shuffle(len(inputs), seed=shuffle_seed, reshuffle_each_iteration=True)
-    return samples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    samples = tuple(_tensor(each) for each in (inputs, labels, *_given(weights)))
+    if shuffle_seed is None:
+        batches = tf.data.Dataset.from_tensor_slices(samples).batch(batch_size)
+    else:
+        # Of samples themselves the shuffle would hold another copy of all.
+        count = len(labels)
+        numbers = tf.data.Dataset.range(count)
+        numbers = numbers.shuffle(count, seed=shuffle_seed, reshuffle_each_iteration=True)
+        batches = numbers.batch(batch_size).map(
+            lambda places: tuple(tf.gather(each, places) for each in samples)
+        )
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _tensor(values: Array | tf.Tensor) -> tf.Tensor:
+    """In the memory of the processor: an accelerator may not have room for all data."""
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        return tf.convert_to_tensor(values)
 
 
 def _given(weights: Array | None) -> tuple[Array, ...]:

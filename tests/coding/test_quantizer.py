@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -29,6 +31,7 @@ def entropy_bits(levels):
     return -float(counts @ np.log2(shares))
 
 
+@settings(deadline=None)  # The first call compiles.
 @given(VALUES, STEPS)
 def test_without_weighing_no_value_moves_by_more_than_half_a_step(values, step):
     levels = quantizer.quantise(values, step, rate_weight=0.0)
@@ -40,6 +43,7 @@ def test_without_weighing_no_value_moves_by_more_than_half_a_step(values, step):
     assert (error <= 0.5 * step * (1 + 1e-6) + 1e-5 * np.abs(values)).all()
 
 
+@settings(deadline=None)  # The first call compiles.
 @given(VALUES, STEPS, st.floats(0, 10))
 def test_weighing_only_moves_levels_towards_zero(values, step, weight):
     plain = quantizer.quantise(values, step, rate_weight=0.0)
@@ -120,3 +124,14 @@ def test_a_step_is_found_to_one_per_cent():
     assert found == np.float32(found)
     assert quantizer.step_for(lambda step: step, 1e-9, 10.0, 0.5) == 0.5
     assert quantizer.step_for(lambda step: step, 100.0, 10.0, 0.5) == 10.0
+
+
+def test_quantising_takes_little_memory_beside_values_and_levels() -> None:
+    values = np.random.default_rng(0).standard_normal(1 << 20).astype(np.float32)
+    quantizer.quantise(values[:100], 0.1)  # Compiles.
+    tracemalloc.start()
+    quantizer.quantise(values, 0.1)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The levels, and as much for the checks.
+    assert most < 9 * values.size

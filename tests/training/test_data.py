@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dwt_keras import checks
 from dwt_keras.settings import DataSettings
-from dwt_keras.training import data
+from dwt_keras.training import data, parts
 
 IDX_NAMES = {
     "x_train": "train-images-idx3-ubyte",
@@ -447,6 +449,10 @@ class TestValidation:
             load(tmp_path, validation_fraction=fraction)
 
 
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 class TestPipeline:
     images = np.arange(50, dtype=np.float32).reshape(50, 1, 1, 1) * np.ones((1, 2, 2, 1), "f4")
     labels = np.arange(50, dtype=np.int32)
@@ -477,6 +483,23 @@ class TestPipeline:
 
     def test_other_seed_other_orders(self) -> None:
         assert self.epochs(0)[0] != self.epochs(1)[0]
+
+    def test_orders_are_those_of_shuffled_samples(self) -> None:
+        """A run that was begun before shuffling went over to indices goes on as it would have."""
+        tf.random.set_seed(5)
+        shuffled = tf.data.Dataset.from_tensor_slices(self.labels).shuffle(
+            50, seed=3, reshuffle_each_iteration=True
+        )
+        assert self.epochs(3, count=2) == [list(shuffled.as_numpy_iterator()) for _ in range(2)]
+
+    @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+    def test_pipelines_of_a_part_share_its_data(self) -> None:
+        part = parts.ArrayPart(np.ones((50_000, 500), "f4"), np.zeros(50_000, "i4"))
+        next(iter(part.batches(10, shuffle_seed=0)))
+        before = resident_bytes()
+        iterators = [iter(part.batches(10, shuffle_seed=seed)) for seed in range(3)]
+        assert [len(next(each)[0]) for each in iterators] == [10] * 3
+        assert resident_bytes() - before < part.inputs.nbytes
 
     def test_without_seed_the_order_given(self) -> None:
         assert self.epochs(None) == [list(range(50))] * 3
