@@ -32,7 +32,7 @@ COMMON = {
     # Bases are compared, not coders.
     "coding_accuracy_drop": 0.0,
 }
-TABLES = {
+TABLES: dict[str, dict[str, dict[str, object]]] = {
     "axes": {
         "haar 3 over height and width (--axes=auto)": {"wavelet": "haar", "level": 3},
         "haar 3 over the matrix (--axes=matrix)": {"wavelet": "haar", "level": 3, "axes": "matrix"},

@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -29,7 +29,19 @@ COMMON = {
     "batch_size": 128,
     "validation_fraction": 0.08334,
 }
-BASES = {"haar": {"wavelet": "haar", "level": 3}, "none": {"wavelet": "none"}}
+
+
+class Basis(TypedDict):
+    """What train.py and `save_compressed` are told of a basis; for "none" no level counts."""
+
+    wavelet: str
+    level: NotRequired[int]
+
+
+BASES: dict[str, Basis] = {
+    "haar": {"wavelet": "haar", "level": 3},
+    "none": {"wavelet": "none"},
+}
 ZEROS = (0.90, 0.95, 0.98)
 
 MTCNN_NETWORKS = ("pnet", "rnet", "onet")
@@ -151,8 +163,8 @@ def save(path: Path, found: Set) -> None:
                 "transform": dataclasses.asdict(transform) if transform else None,
             }
         )
-    levels = {f"levels{index}": tensor.levels for index, tensor in enumerate(found)}
-    np.savez_compressed(path, about=json.dumps(about), **levels)
+    arrays = {f"levels{index}": levels_of(tensor) for index, tensor in enumerate(found)}
+    np.savez_compressed(path, allow_pickle=False, about=json.dumps(about), **arrays)
 
 
 def load(path: Path) -> Set:
@@ -232,6 +244,13 @@ def quantised(kernels: dict[str, np.ndarray], distortion: float) -> Set:
     ]
 
 
+def levels_of(tensor: tensors.Tensor) -> np.ndarray:
+    """The levels of a tensor that is kept as levels, as all of a set are."""
+    if tensor.levels is None:
+        raise ValueError(f"{tensor.name} has no levels")
+    return tensor.levels
+
+
 def weights(found: Set) -> int:
     """How many weights the tensors of a set have."""
     return sum(math.prod(tensor.shape) for tensor in found)
@@ -239,4 +258,4 @@ def weights(found: Set) -> int:
 
 def zeros(found: Set) -> float:
     """The share of their levels that is zero."""
-    return 1.0 - sum(int(np.count_nonzero(tensor.levels)) for tensor in found) / weights(found)
+    return 1.0 - sum(int(np.count_nonzero(levels_of(tensor))) for tensor in found) / weights(found)

@@ -61,7 +61,7 @@ def main() -> None:
     print(table(asked(found), right_from=1))
 
 
-def flags_of(options: Any, kind: str, seed: int) -> dict[str, Any]:
+def flags_of(options: argparse.Namespace, kind: str, seed: int) -> dict[str, Any]:
     """What all networks of a study are told, but for the size."""
     epochs = options.epochs * (MEMBERS if kind == "snapshot" else 1)
     return {
@@ -73,7 +73,7 @@ def flags_of(options: Any, kind: str, seed: int) -> dict[str, Any]:
     }
 
 
-def study(options: Any, kind: str, seed: int) -> dict[str, Any]:
+def study(options: argparse.Namespace, kind: str, seed: int) -> dict[str, Any]:
     """The record of a study, which is made or taken up where it is not complete."""
     name = f"{kind}-{seed}"
     ensemble = {"ensemble": kind, "members": MEMBERS, "target_bytes": TARGET_BYTES}
@@ -84,7 +84,7 @@ def study(options: Any, kind: str, seed: int) -> dict[str, Any]:
     return record
 
 
-def single(options: Any, size: int, kind: str, seed: int) -> dict[str, Any]:
+def single(options: argparse.Namespace, size: int, kind: str, seed: int) -> dict[str, Any]:
     """Accuracy and bytes of one network of a size."""
     name = f"single-{'long-' * (kind == 'snapshot')}{seed}"
     flags = {**flags_of(options, kind, seed), "target_bytes": size, "run_name": name}
@@ -127,7 +127,9 @@ def difference(folder: Path, record: dict[str, Any], data_dir: str) -> float:
 
 def rows(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
     """A row for each kind and what stands beside it, means over the seeds."""
-    lines = [("", "test accuracy", "lowest", "highest", "bytes", "of dense", "members' files")]
+    lines: list[tuple[str, ...]] = [
+        ("", "test accuracy", "lowest", "highest", "bytes", "of dense", "members' files")
+    ]
     for kind, records in found.items():
         whole = statistics.fmean(record["dense"]["bytes"] for record in records)
         for key, name in (
@@ -159,7 +161,9 @@ def rows(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
 
 def asked(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
     """What is asked of the best kind, for each."""
-    lines = [("", "times smaller", "above dense", "above its mean member", "served", "all")]
+    lines: list[tuple[str, ...]] = [
+        ("", "times smaller", "above dense", "above its mean member", "served", "all")
+    ]
     for kind, records in found.items():
 
         def mean(key: str, figure: str, records: Any = records) -> float:

@@ -41,7 +41,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    rows = [("configuration", "kills", "before an epoch was over", "in the export", "the same")]
+    rows: list[tuple[str, ...]] = [
+        ("configuration", "kills", "before an epoch was over", "in the export", "the same")
+    ]
     same = True
     for name, flags in CONFIGURATIONS.items():
         if options.only in (None, name):

@@ -94,7 +94,7 @@ def main() -> None:
         draw(options.network, found, options.plot)
 
 
-def points(options: Any) -> list[tuple[str, Any]]:
+def points(options: argparse.Namespace) -> list[tuple[str, Any]]:
     """What is to be trained: a name, and a function from a path to a record."""
     network = options.network
     found: list[tuple[str, Any]] = []
@@ -214,7 +214,9 @@ def mean(records: list[dict[str, Any]], key: str) -> float:
 
 
 def rows(found: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
-    lines = [("", "bytes", "test accuracy", "lowest", "highest", "seeds", "zeros", "s", "bases")]
+    lines: list[tuple[str, ...]] = [
+        ("", "bytes", "test accuracy", "lowest", "highest", "seeds", "zeros", "s", "bases")
+    ]
     for curve, rates in grouped(found).items():
         for records in rates.values():
             accuracies = [record["test_accuracy"] for record in records]
@@ -243,7 +245,9 @@ def curve_points(found: dict[str, dict[str, Any]], curve: str) -> list[tuple[flo
 
 def bars(network: str, found: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
     """At the largest file within each bar: its accuracy, and what pruning needs for the same."""
-    lines = [("aimed at", "bytes", "test accuracy", "reached", "pruning's bytes there", "ratio")]
+    lines: list[tuple[str, ...]] = [
+        ("aimed at", "bytes", "test accuracy", "reached", "pruning's bytes there", "ratio")
+    ]
     pruned = curve_points(found, "none")
     for accuracy, most in BARS[network]:
         within = [point for point in curve_points(found, "wavelet") if point[0] <= most]
@@ -302,8 +306,8 @@ def draw(network: str, found: dict[str, dict[str, Any]], path: Path) -> None:
         (line,) = axes.plot(sizes, middle, "o-", label=TITLES[curve])
         low, high = [min(each) for each in accuracies], [max(each) for each in accuracies]
         axes.vlines(sizes, low, high, color=line.get_color(), alpha=0.4)
-    accuracies, sizes = zip(*BARS[network], strict=True)
-    axes.plot(sizes, [100 * each for each in accuracies], "k+", ms=10, label="aimed at")
+    aimed, most = zip(*BARS[network], strict=True)
+    axes.plot(most, [100 * each for each in aimed], "k+", ms=10, label="aimed at")
     axes.set(xscale="log", xlabel="bytes of the file", ylabel="test accuracy, %")
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))

@@ -27,7 +27,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -192,12 +191,14 @@ async def load(port: int, sent: bytes, clients: int, seconds: float) -> Outcome:
     return outcome
 
 
-def print_load(outcome: Outcome, options: Any, bare: dict[int, tuple[float, float, float]]) -> None:
+def print_load(
+    outcome: Outcome, options: argparse.Namespace, bare: dict[int, tuple[float, float, float]]
+) -> None:
     good = outcome.statuses.get(200, 0)
     errors = len(outcome.seconds) - good + len(outcome.unanswered)
     p50, p99 = np.quantile(outcome.seconds, (0.5, 0.99))
     rate = good / options.seconds
-    lines = [("", "samples a second", "p50, ms", "p99, ms")]
+    lines: list[tuple[str, ...]] = [("", "samples a second", "p50, ms", "p99, ms")]
     lines.append((f"serve, {options.clients} clients", f"{rate:.0f}", *ms(p50, p99)))
     for size, (calls, middle, high) in bare.items():
         lines.append((f"bare calls of {size}", f"{size * calls:.0f}", *ms(middle, high)))

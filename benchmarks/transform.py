@@ -117,17 +117,13 @@ def model(repetitions: int) -> str:
 
     network = keras.applications.ResNet50(weights=None)
     rows = [("ResNet-50's kernels", "weights", "seconds", "memory, largest kernels")]
-    for name, given in {
-        "haar 1, absolute": {"wavelet": "haar", "threshold": 0.01},
-        "sym2 2, quantile": {
-            "wavelet": "sym2",
-            "level": 2,
-            "threshold": 0.9,
-            "threshold_rule": "quantile",
-        },
-        "sym2 2, bayes": {"wavelet": "sym2", "level": 2, "threshold_rule": "bayes"},
+    for name, settings in {
+        "haar 1, absolute": CompressionSettings("haar", threshold=0.01),
+        "sym2 2, quantile": CompressionSettings(
+            "sym2", level=2, threshold=0.9, threshold_rule="quantile"
+        ),
+        "sym2 2, bayes": CompressionSettings("sym2", level=2, threshold_rule="bayes"),
     }.items():
-        settings = CompressionSettings(**given)
         found = targets.find(network, settings).items
         sizes = [math.prod(target.basis.shape) for target in found]
 

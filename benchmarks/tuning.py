@@ -48,7 +48,7 @@ def main() -> None:
         for search in SPACES:
             if fnmatch.fnmatch(f"{search}-{seed}", options.only):
                 make(search, seed, options)
-    rows = [("seed", "reference", *SPACES, "ratio")]
+    rows: list[tuple[str, ...]] = [("seed", "reference", *SPACES, "ratio")]
     ratios: dict[str, list[float]] = {}
     for seed in range(options.seeds):
         found = {search: points(search, seed, options.results) for search in SPACES}
@@ -62,8 +62,8 @@ def main() -> None:
             ratios.setdefault(name, []).append(ratio)
             shown = (f"{volumes[search]:,.1f}" for search in SPACES)
             rows.append((str(seed), name, *shown, f"{ratio:.3f}"))
-    for name, found in ratios.items():
-        rows.append(("mean", name, "", "", f"{statistics.mean(found):.3f}"))
+    for name, several in ratios.items():
+        rows.append(("mean", name, "", "", f"{statistics.mean(several):.3f}"))
     print(table(rows, right_from=2))
 
 
