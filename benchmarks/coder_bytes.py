@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import lzma
-import math
 import shutil
+import statistics
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def compare(sets: dict[str, Set], nncodec_python: str | None) -> str:
             )
         )
     summaries: dict[str, Callable[[list[float]], float]] = {
-        "geometric mean": geometric_mean,
+        "geometric mean": statistics.geometric_mean,
         "worst": max,
     }
     for name, summary in summaries.items():
@@ -68,10 +68,6 @@ def compare(sets: dict[str, Set], nncodec_python: str | None) -> str:
         rows.append((name, *[""] * 7, *last))
     text = table(rows, right_from=1)
     return text if nncodec else f"{text}\nno --nncodec_python: its columns are empty"
-
-
-def geometric_mean(ratios: list[float]) -> float:
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
 def file_of(found: Set) -> bytes:

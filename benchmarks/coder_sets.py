@@ -6,7 +6,6 @@ later call does not train again. The others are the weights that PyPI's mtcnn sh
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -18,17 +17,11 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+from runs import FASHION_MNIST
 
 from dwt_keras import save_compressed
 from dwt_keras.coding import quantizer, records, tensors
 from dwt_keras.compression import layout, sections
-
-COMMON = {
-    "dataset": "fashion_mnist",
-    "threshold_rule": "quantile",
-    "batch_size": 128,
-    "validation_fraction": 0.08334,
-}
 
 
 class Basis(TypedDict):
@@ -93,14 +86,15 @@ def trained(cache: Path, data_dir: str | None, trainings: dict[str, Training]) -
 def train(name: str, cache: Path, data_dir: str | None, training: Training) -> None:
     """Trains the network of a set and puts its files into the cache."""
     from dwt_keras.settings import Settings
-    from dwt_keras.training import data, run
+    from dwt_keras.training import data, run, telling
 
     model, basis, zeros = name.split("-")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.from_flat(
             {
-                **COMMON,
+                **FASHION_MNIST,
                 **BASES[basis],
+                "threshold_rule": "quantile",
                 "model": model,
                 "threshold": int(zeros) / 100,
                 "epochs": training.epochs,
@@ -115,7 +109,7 @@ def train(name: str, cache: Path, data_dir: str | None, training: Training) -> N
                 dataset.train.samples(training.images), dataset.train.labels[: training.images]
             ),
         )
-        with contextlib.redirect_stdout(io.StringIO()):
+        with telling.quietly():
             result = run.run(settings, dataset)
         shutil.copy(result.folder / "model.keras", cache / f"{name}.keras")
         # Last of all: what has an npz is complete.

@@ -17,25 +17,19 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import runs
 
 from dwt_keras.views.tables import percent, table
 
 KINDS = ("bagging", "boosting", "snapshot", "wavelets")
 MEMBERS, TARGET_BYTES = 5, 10_000
-COMMON = {
-    "dataset": "fashion_mnist",
-    "batch_size": 128,
-    "validation_fraction": 0.08334,
-    "figures": "none",
-}
 # Of the best kind: how much smaller than the dense network, and how far above its mean member.
 SMALLER, ABOVE, CLOSE = 8.0, 0.003, 1e-6
 
@@ -65,7 +59,8 @@ def flags_of(options: argparse.Namespace, kind: str, seed: int) -> dict[str, Any
     """What all networks of a study are told, but for the size."""
     epochs = options.epochs * (MEMBERS if kind == "snapshot" else 1)
     return {
-        **COMMON,
+        **runs.FASHION_MNIST,
+        "figures": "none",
         "data_dir": options.data_dir,
         "save_dir": options.results,
         "seed": seed,
@@ -88,17 +83,14 @@ def single(options: argparse.Namespace, size: int, kind: str, seed: int) -> dict
     """Accuracy and bytes of one network of a size."""
     name = f"single-{'long-' * (kind == 'snapshot')}{seed}"
     flags = {**flags_of(options, kind, seed), "target_bytes": size, "run_name": name}
-    metrics = json.loads(made(options.results, f"*/*-{name}/metrics.json", flags).read_text())
+    metrics = runs.metrics_of(made(options.results, f"*/*-{name}/metrics.json", flags).parent)
     return {"test_accuracy": metrics["test_accuracy"], "bytes": metrics["bytes"]["dwtz"]}
 
 
-def made(results: Path, pattern: str, flags: dict[str, Any]) -> Path:
+def made(results: Path, pattern: str, flags: Mapping[str, object]) -> Path:
     """The file that a finished training leaves."""
     while not (there := list(results.glob(f"*/{pattern}"))):
-        script = Path(__file__).parents[1] / "train.py"
-        command = [sys.executable, str(script), "--resume=auto"]
-        command += [f"--{name}={value}" for name, value in flags.items()]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        runs.train({**flags, "resume": "auto"})
     return there[0]
 
 

@@ -22,7 +22,6 @@ import math
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -31,13 +30,13 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import coder_bytes
+import runs
 
 from dwt_keras.coding import container
 from dwt_keras.compression import layout, sections
 from dwt_keras.views.tables import table
 
 EPOCHS = {"mlp": 30, "cnn": 13}
-COMMON = {"dataset": "fashion_mnist", "batch_size": 128, "validation_fraction": 0.08334}
 # Sizes of whole files, the architecture's bytes included.
 TARGETS = {
     "mlp": (1250, 1740, 2940, 4740, 7500, 11040),
@@ -99,7 +98,7 @@ def points(options: argparse.Namespace) -> list[tuple[str, Any]]:
     network = options.network
     found: list[tuple[str, Any]] = []
     for seed in range(options.seeds):
-        common = {**COMMON, "model": network, "epochs": EPOCHS[network], "seed": seed}
+        common = {**runs.FASHION_MNIST, "model": network, "epochs": EPOCHS[network], "seed": seed}
         common["data_dir"] = options.data_dir
 
         def dense(path: Path, common: dict[str, Any] = common) -> dict[str, Any]:
@@ -140,15 +139,11 @@ def points(options: argparse.Namespace) -> list[tuple[str, Any]]:
 
 def train(flags: dict[str, Any], path: Path) -> dict[str, Any]:
     """One run of train.py; keeps its compact file beside the record."""
-    script = Path(__file__).parents[1] / "train.py"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(script), f"--save_dir={folder}"]
-        command += [f"--{name}={value}" for name, value in flags.items()]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        (metrics_file,) = Path(folder).rglob("metrics.json")
-        metrics = json.loads(metrics_file.read_text())
-        bases = json.loads(metrics_file.with_name("settings.json").read_text())["bases"]
-        data = metrics_file.with_name("model.dwtz").read_bytes()
+    with tempfile.TemporaryDirectory() as save_dir:
+        runs.train({**flags, "save_dir": save_dir})
+        folder = runs.folder_of(Path(save_dir))
+        metrics, bases = runs.metrics_of(folder), runs.bases_of(folder)
+        data = (folder / "model.dwtz").read_bytes()
     path.with_suffix(".dwtz").write_bytes(data)
     return {
         "bytes": metrics["bytes"]["dwtz_weights"],

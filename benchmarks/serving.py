@@ -31,10 +31,10 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import runs
 
 from dwt_keras.views.tables import table
 
-ROOT = Path(__file__).parents[1]
 PATH = "/v1/models/model:predict"
 MOST_BYTES = 1_000_000
 # Prints median and 99th percentile, in seconds, of calls with one sample and with a batch.
@@ -98,10 +98,8 @@ def main() -> None:
 
 
 def trained(folder: Path) -> str:
-    command = [sys.executable, str(ROOT / "train.py"), f"--save_dir={folder}", "--figures=none"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (found,) = folder.rglob("metrics.json")
-    return str(found.parent)
+    runs.train({"save_dir": folder, "figures": "none"})
+    return str(runs.folder_of(folder))
 
 
 def bare_calls(source: str, seconds: float) -> dict[int, tuple[float, float, float]]:
@@ -115,7 +113,7 @@ def bare_calls(source: str, seconds: float) -> dict[int, tuple[float, float, flo
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "PYTHONPATH": str(runs.ROOT)}
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import statistics
 import time
 import warnings
 from collections.abc import Callable
@@ -78,7 +79,7 @@ def arrays(repetitions: int) -> str:
                 f"{peak(ours) / array.nbytes:.1f}" if array.nbytes > 1e6 else "",
             )
         )
-    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    mean = statistics.geometric_mean(ratios)
     rows.append(("geometric mean", "", "", "", f"{mean:.1f}", "", ""))
     return table(rows, right_from=2)
 

@@ -19,8 +19,9 @@ import csv
 import fnmatch
 import statistics
 import subprocess
-import sys
 from pathlib import Path
+
+import runs
 
 from dwt_keras.views.tables import table
 
@@ -84,9 +85,7 @@ def make(search: str, seed: int, options: argparse.Namespace) -> None:
         "save_dir": folder,
         "resume": "auto",
     }
-    script = Path(__file__).parents[1] / "train.py"
-    command = [sys.executable, str(script), *(f"--{name}={flags[name]}" for name in flags)]
-    subprocess.run(command, check=True)
+    subprocess.run(runs.command(flags), check=True)
 
 
 def points(search: str, seed: int, results: Path) -> list[Point]:
