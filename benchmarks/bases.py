@@ -11,28 +11,26 @@ basis with given ones.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import os
 import statistics
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from runs import FASHION_MNIST
+
 from dwt_keras.settings import Settings
-from dwt_keras.training import run
+from dwt_keras.training import run, telling
 from dwt_keras.views import tables
 
 COMMON = {
-    "dataset": "fashion_mnist",
+    **FASHION_MNIST,
     "threshold_rule": "quantile",
-    "batch_size": 128,
     "epochs": 15,
-    "validation_fraction": 0.08334,
     # Bases are compared, not coders.
     "coding_accuracy_drop": 0.0,
 }
-TABLES = {
+TABLES: dict[str, dict[str, dict[str, object]]] = {
     "axes": {
         "haar 3 over height and width (--axes=auto)": {"wavelet": "haar", "level": 3},
         "haar 3 over the matrix (--axes=matrix)": {"wavelet": "haar", "level": 3, "axes": "matrix"},
@@ -62,10 +60,7 @@ def main() -> None:
         for name, choice in TABLES[options.table].items():
             accuracies, fractions, seconds, chosen = [], [], [], []
             for seed in range(options.seeds):
-                with (
-                    tempfile.TemporaryDirectory() as folder,
-                    contextlib.redirect_stdout(io.StringIO()),
-                ):
+                with tempfile.TemporaryDirectory() as folder, telling.quietly():
                     settings = Settings.from_flat(
                         {
                             **COMMON,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import lzma
-import math
 import shutil
+import statistics
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import coder_sets
 import numpy as np
-from coder_sets import Set
+from coder_sets import Set, levels_of
 
 from dwt_keras.coding import container, entropy, tensors
 from dwt_keras.compression import layout, sections
@@ -25,7 +25,7 @@ OVERHEAD_SETS = ("mlp-haar-95", "mlp-none-95")
 def compare(sets: dict[str, Set], nncodec_python: str | None) -> str:
     """The table of bytes; every figure is of a stream that was decoded to the same integers."""
     nncodec = nncodec_sizes(sets, nncodec_python) if nncodec_python else {}
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             "set",
             "weights",
@@ -60,7 +60,7 @@ def compare(sets: dict[str, Set], nncodec_python: str | None) -> str:
             )
         )
     summaries: dict[str, Callable[[list[float]], float]] = {
-        "geometric mean": geometric_mean,
+        "geometric mean": statistics.geometric_mean,
         "worst": max,
     }
     for name, summary in summaries.items():
@@ -68,10 +68,6 @@ def compare(sets: dict[str, Set], nncodec_python: str | None) -> str:
         rows.append((name, *[""] * 7, *last))
     text = table(rows, right_from=1)
     return text if nncodec else f"{text}\nno --nncodec_python: its columns are empty"
-
-
-def geometric_mean(ratios: list[float]) -> float:
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
 def file_of(found: Set) -> bytes:
@@ -85,7 +81,7 @@ def file_of(found: Set) -> bytes:
 def dwtz_size(found: Set) -> int:
     data = file_of(found)
     decoded = layout.decoded(sections.opened(data))
-    check("dwtz", found, {tensor.name: tensor.levels for tensor in decoded})
+    check("dwtz", found, {tensor.name: levels_of(tensor) for tensor in decoded})
     return len(data)
 
 
@@ -94,7 +90,7 @@ def check(coder: str, found: Set, levels: dict[str, np.ndarray]) -> None:
     if set(levels) != {tensor.name for tensor in found}:
         raise RuntimeError(f"{coder} decoded other tensors than it was given")
     for tensor in found:
-        if not np.array_equal(levels[tensor.name].ravel(), tensor.levels.ravel()):
+        if not np.array_equal(levels[tensor.name].ravel(), levels_of(tensor).ravel()):
             raise RuntimeError(f"{coder} decoded {tensor.name} to other integers")
 
 
@@ -106,8 +102,8 @@ def nncodec_sizes(sets: dict[str, Set], python: str) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         for name, found in sets.items():
             for order, ordered in orders.items():
-                arrays = {t.name: ordered(t.levels.reshape(t.shape)) for t in found}
-                np.savez(Path(folder, f"{name}.{order}.npz"), **arrays)
+                arrays = {t.name: ordered(levels_of(t).reshape(t.shape)) for t in found}
+                np.savez(Path(folder, f"{name}.{order}.npz"), allow_pickle=False, **arrays)
         runner = Path(__file__).with_name("nncodec_runner.py")
         subprocess.run([python, str(runner), folder], check=True, stdout=subprocess.DEVNULL)
         for name, found in sets.items():
@@ -135,7 +131,7 @@ def order_0(found: Set) -> float:
     """Bytes of each tensor's own entropy, without the table that a decoder would need."""
     bits = 0.0
     for tensor in found:
-        _, counts = np.unique(tensor.levels, return_counts=True)
+        _, counts = np.unique(levels_of(tensor), return_counts=True)
         bits -= float(np.sum(counts * np.log2(counts / counts.sum())))
     return bits / 8
 
@@ -144,9 +140,10 @@ def narrow(found: Set) -> bytes:
     """The levels one tensor after another, each in the smallest type that holds it."""
     parts = []
     for tensor in found:
-        largest = int(np.abs(tensor.levels).max(initial=0))
+        levels = levels_of(tensor)
+        largest = int(np.abs(levels).max(initial=0))
         dtype = next(d for d in (np.int8, np.int16, np.int32) if largest <= np.iinfo(d).max)
-        parts.append(tensor.levels.astype(dtype).tobytes())
+        parts.append(levels.astype(dtype).tobytes())
     return b"".join(parts)
 
 
@@ -194,5 +191,5 @@ def payload(found: Set) -> tuple[int, int]:
             values += tensor.values.nbytes
         else:
             grid = layout.grid_of(tensor.shape, tensor.transform)
-            levels += len(entropy.encode(tensor.levels, grid))
+            levels += len(entropy.encode(levels_of(tensor), grid))
     return levels, values

@@ -6,7 +6,6 @@ later call does not train again. The others are the weights that PyPI's mtcnn sh
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -15,21 +14,27 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+from runs import FASHION_MNIST
 
 from dwt_keras import save_compressed
 from dwt_keras.coding import quantizer, records, tensors
 from dwt_keras.compression import layout, sections
 
-COMMON = {
-    "dataset": "fashion_mnist",
-    "threshold_rule": "quantile",
-    "batch_size": 128,
-    "validation_fraction": 0.08334,
+
+class Basis(TypedDict):
+    """What train.py and `save_compressed` are told of a basis; for "none" no level counts."""
+
+    wavelet: str
+    level: NotRequired[int]
+
+
+BASES: dict[str, Basis] = {
+    "haar": {"wavelet": "haar", "level": 3},
+    "none": {"wavelet": "none"},
 }
-BASES = {"haar": {"wavelet": "haar", "level": 3}, "none": {"wavelet": "none"}}
 ZEROS = (0.90, 0.95, 0.98)
 
 MTCNN_NETWORKS = ("pnet", "rnet", "onet")
@@ -81,14 +86,15 @@ def trained(cache: Path, data_dir: str | None, trainings: dict[str, Training]) -
 def train(name: str, cache: Path, data_dir: str | None, training: Training) -> None:
     """Trains the network of a set and puts its files into the cache."""
     from dwt_keras.settings import Settings
-    from dwt_keras.training import data, run
+    from dwt_keras.training import data, run, telling
 
     model, basis, zeros = name.split("-")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.from_flat(
             {
-                **COMMON,
+                **FASHION_MNIST,
                 **BASES[basis],
+                "threshold_rule": "quantile",
                 "model": model,
                 "threshold": int(zeros) / 100,
                 "epochs": training.epochs,
@@ -103,7 +109,7 @@ def train(name: str, cache: Path, data_dir: str | None, training: Training) -> N
                 dataset.train.samples(training.images), dataset.train.labels[: training.images]
             ),
         )
-        with contextlib.redirect_stdout(io.StringIO()):
+        with telling.quietly():
             result = run.run(settings, dataset)
         shutil.copy(result.folder / "model.keras", cache / f"{name}.keras")
         # Last of all: what has an npz is complete.
@@ -151,8 +157,8 @@ def save(path: Path, found: Set) -> None:
                 "transform": dataclasses.asdict(transform) if transform else None,
             }
         )
-    levels = {f"levels{index}": tensor.levels for index, tensor in enumerate(found)}
-    np.savez_compressed(path, about=json.dumps(about), **levels)
+    arrays = {f"levels{index}": levels_of(tensor) for index, tensor in enumerate(found)}
+    np.savez_compressed(path, allow_pickle=False, about=json.dumps(about), **arrays)
 
 
 def load(path: Path) -> Set:
@@ -232,6 +238,13 @@ def quantised(kernels: dict[str, np.ndarray], distortion: float) -> Set:
     ]
 
 
+def levels_of(tensor: tensors.Tensor) -> np.ndarray:
+    """The levels of a tensor that is kept as levels, as all of a set are."""
+    if tensor.levels is None:
+        raise ValueError(f"{tensor.name} has no levels")
+    return tensor.levels
+
+
 def weights(found: Set) -> int:
     """How many weights the tensors of a set have."""
     return sum(math.prod(tensor.shape) for tensor in found)
@@ -239,4 +252,4 @@ def weights(found: Set) -> int:
 
 def zeros(found: Set) -> float:
     """The share of their levels that is zero."""
-    return 1.0 - sum(int(np.count_nonzero(tensor.levels)) for tensor in found) / weights(found)
+    return 1.0 - sum(int(np.count_nonzero(levels_of(tensor))) for tensor in found) / weights(found)

@@ -32,7 +32,7 @@ def speed(sets: dict[str, Set], repetitions: int) -> str:
 
     The clock is the thread's processor time: what else runs on the core counts little.
     """
-    rows = [("set", "MB", "encode, MB/s", "decode, MB/s")]
+    rows: list[tuple[str, ...]] = [("set", "MB", "encode, MB/s", "decode, MB/s")]
     slowest = dict.fromkeys(BARS, math.inf)
     with one_core():
         for name, found in sets.items():
@@ -88,7 +88,7 @@ def loading(cache: Path, repetitions: int) -> str:
     """The table of seconds until a model is there, and how they are spent."""
     import keras
 
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             "network",
             "weights",

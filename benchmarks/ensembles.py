@@ -17,25 +17,19 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import runs
 
 from dwt_keras.views.tables import percent, table
 
 KINDS = ("bagging", "boosting", "snapshot", "wavelets")
 MEMBERS, TARGET_BYTES = 5, 10_000
-COMMON = {
-    "dataset": "fashion_mnist",
-    "batch_size": 128,
-    "validation_fraction": 0.08334,
-    "figures": "none",
-}
 # Of the best kind: how much smaller than the dense network, and how far above its mean member.
 SMALLER, ABOVE, CLOSE = 8.0, 0.003, 1e-6
 
@@ -61,11 +55,12 @@ def main() -> None:
     print(table(asked(found), right_from=1))
 
 
-def flags_of(options: Any, kind: str, seed: int) -> dict[str, Any]:
+def flags_of(options: argparse.Namespace, kind: str, seed: int) -> dict[str, Any]:
     """What all networks of a study are told, but for the size."""
     epochs = options.epochs * (MEMBERS if kind == "snapshot" else 1)
     return {
-        **COMMON,
+        **runs.FASHION_MNIST,
+        "figures": "none",
         "data_dir": options.data_dir,
         "save_dir": options.results,
         "seed": seed,
@@ -73,7 +68,7 @@ def flags_of(options: Any, kind: str, seed: int) -> dict[str, Any]:
     }
 
 
-def study(options: Any, kind: str, seed: int) -> dict[str, Any]:
+def study(options: argparse.Namespace, kind: str, seed: int) -> dict[str, Any]:
     """The record of a study, which is made or taken up where it is not complete."""
     name = f"{kind}-{seed}"
     ensemble = {"ensemble": kind, "members": MEMBERS, "target_bytes": TARGET_BYTES}
@@ -84,21 +79,18 @@ def study(options: Any, kind: str, seed: int) -> dict[str, Any]:
     return record
 
 
-def single(options: Any, size: int, kind: str, seed: int) -> dict[str, Any]:
+def single(options: argparse.Namespace, size: int, kind: str, seed: int) -> dict[str, Any]:
     """Accuracy and bytes of one network of a size."""
     name = f"single-{'long-' * (kind == 'snapshot')}{seed}"
     flags = {**flags_of(options, kind, seed), "target_bytes": size, "run_name": name}
-    metrics = json.loads(made(options.results, f"*/*-{name}/metrics.json", flags).read_text())
+    metrics = runs.metrics_of(made(options.results, f"*/*-{name}/metrics.json", flags).parent)
     return {"test_accuracy": metrics["test_accuracy"], "bytes": metrics["bytes"]["dwtz"]}
 
 
-def made(results: Path, pattern: str, flags: dict[str, Any]) -> Path:
+def made(results: Path, pattern: str, flags: Mapping[str, object]) -> Path:
     """The file that a finished training leaves."""
     while not (there := list(results.glob(f"*/{pattern}"))):
-        script = Path(__file__).parents[1] / "train.py"
-        command = [sys.executable, str(script), "--resume=auto"]
-        command += [f"--{name}={value}" for name, value in flags.items()]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        runs.train({**flags, "resume": "auto"})
     return there[0]
 
 
@@ -127,7 +119,9 @@ def difference(folder: Path, record: dict[str, Any], data_dir: str) -> float:
 
 def rows(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
     """A row for each kind and what stands beside it, means over the seeds."""
-    lines = [("", "test accuracy", "lowest", "highest", "bytes", "of dense", "members' files")]
+    lines: list[tuple[str, ...]] = [
+        ("", "test accuracy", "lowest", "highest", "bytes", "of dense", "members' files")
+    ]
     for kind, records in found.items():
         whole = statistics.fmean(record["dense"]["bytes"] for record in records)
         for key, name in (
@@ -159,7 +153,9 @@ def rows(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
 
 def asked(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
     """What is asked of the best kind, for each."""
-    lines = [("", "times smaller", "above dense", "above its mean member", "served", "all")]
+    lines: list[tuple[str, ...]] = [
+        ("", "times smaller", "above dense", "above its mean member", "served", "all")
+    ]
     for kind, records in found.items():
 
         def mean(key: str, figure: str, records: Any = records) -> float:

@@ -27,6 +27,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,19 +105,26 @@ class Result:
 
     def table(self, seconds: float) -> str:
         kinds = sorted({kind for kind, _ in self.outcomes})
-        rows = [("mutation", "inputs", "refused", "loaded", "slowest, s", "input")]
+        rows: list[tuple[str, ...]] = [
+            ("mutation", "inputs", "refused", "loaded", "slowest, s", "input")
+        ]
         for kind in kinds:
             counts = [self.outcomes[kind, what] for what in ("refused", "loaded")]
-            slow, number = self.slowest[kind]
-            rows.append((kind, *(f"{n:,}" for n in (sum(counts), *counts)), f"{slow:.3f}", number))
+            rows.append(_row(kind, counts, self.slowest[kind]))
         total = [sum(self.outcomes[kind, what] for kind in kinds) for what in ("refused", "loaded")]
-        slow, number = max(self.slowest.values())
-        rows.append(("all", *(f"{n:,}" for n in (sum(total), *total)), f"{slow:.3f}", number))
-        lines = [table([tuple(map(str, row)) for row in rows], right_from=1)]
+        rows.append(_row("all", total, max(self.slowest.values())))
+        lines = [table(rows, right_from=1)]
         lines.append(f"{seconds:.0f} seconds; peak memory of a process grew by {self.grown[0]:.0f}")
         lines[-1] += f" MiB, last at input {self.grown[1]}; findings: {len(self.findings)}"
         lines += [f"  input {number}: {what}" for number, what in self.findings[:20]]
         return "\n".join(lines)
+
+
+def _row(kind: str, counts: Sequence[int], slowest: tuple[float, int]) -> tuple[str, ...]:
+    """A row of the table, from how many were refused and how many loaded."""
+    seconds, number = slowest
+    numbers = (f"{count:,}" for count in (sum(counts), *counts))
+    return kind, *numbers, f"{seconds:.3f}", str(number)
 
 
 def part_of(numbers: range, options: argparse.Namespace) -> Result:

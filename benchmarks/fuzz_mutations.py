@@ -33,6 +33,9 @@ _MODULES = (
     "keras keras.layers keras.models keras.initializers keras.regularizers keras.constraints"
     " keras.src.models.functional keras.src.ops.numpy keras.src.ops.nn keras.random os builtins"
 ).split()
+_STRANGE: tuple[object, ...] = (
+    None, True, "", "relu", "float16", "a" * 3000, [], {}, [[]], [1, None], -1
+)  # fmt: skip
 
 
 def mutated_bytes(rng: np.random.Generator, data: bytes) -> bytes:
@@ -212,8 +215,7 @@ def mutate_tree(rng: np.random.Generator, tree: Any) -> None:
         number = any_number(rng)
         holder[key] = [number, -number, number / 3, float(number)][rng.integers(4)]
     elif what == 5:
-        strange = [None, True, "", "relu", "float16", "a" * 3000, [], {}, [[]], [1, None], -1]
-        holder[key] = copy.deepcopy(strange[rng.integers(len(strange))])
+        holder[key] = copy.deepcopy(_STRANGE[rng.integers(len(_STRANGE))])
     elif what == 6 and isinstance(holder, dict):
         names = [k for _, k in places if isinstance(k, str)]
         holder[str(rng.choice(names))] = holder.pop(key)

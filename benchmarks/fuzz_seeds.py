@@ -126,7 +126,7 @@ def holder(data: bytes) -> Any:
 
     found = layout.decoded(sections.opened(data))
 
-    class Holder(keras.Model):  # type: ignore[misc]
+    class Holder(keras.Model):
         def __init__(self) -> None:
             super().__init__()
             for number, one in enumerate(found):

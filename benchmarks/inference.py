@@ -19,24 +19,21 @@ measured, and their accuracy without any further training is printed beside.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import runs
 
 from dwt_keras.commands import latencies
 from dwt_keras.views.tables import table
 
-COMMON = {"dataset": "fashion_mnist", "batch_size": 128, "validation_fraction": 0.08334}
 BASES = ({"wavelet": "auto"}, {"wavelet": "haar", "level": 3}, {"wavelet": "sym4", "level": 3},
          {"wavelet": "none"})  # fmt: skip
 KEPT = (98, 49)
@@ -67,18 +64,24 @@ def main() -> None:
         speed(options)
 
 
-def rows(options: Any) -> None:
+def rows(options: argparse.Namespace) -> None:
     lines = [("basis", "rows", "test accuracy", "lowest", "highest", "of 784 chosen")]
     for kept in KEPT:
         for basis in BASES:
             found = []
             for seed in range(options.seeds):
-                flags = {**COMMON, **basis, "keep_rows": f"dense_1:{kept}", "seed": seed}
+                flags = {
+                    **runs.FASHION_MNIST,
+                    **basis,
+                    "keep_rows": f"dense_1:{kept}",
+                    "seed": seed,
+                }
                 flags |= {"epochs": options.epochs or 15, "data_dir": options.data_dir}
                 with tempfile.TemporaryDirectory() as folder:
-                    metrics, settings, _ = train(flags, Path(folder))
-                found.append((metrics["test_accuracy"], settings["bases"]["dense_1/kernel"]))
-                print(kept, basis, seed, metrics["test_accuracy"], flush=True)
+                    run = trained(flags, Path(folder))
+                    reached = runs.metrics_of(run)["test_accuracy"]
+                    found.append((reached, runs.bases_of(run)["dense_1/kernel"]))
+                print(kept, basis, seed, reached, flush=True)
             accuracies = [accuracy for accuracy, _ in found]
             chosen = dict.fromkeys(f"{each['wavelet']} {each['level']}" for _, each in found)
             lines.append(
@@ -94,21 +97,14 @@ def rows(options: Any) -> None:
     print(table(lines, right_from=1))
 
 
-def train(flags: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:
-    """One run of train.py: its metrics, its settings, and its folder; taken if it is there."""
-    found = list(folder.rglob("metrics.json"))
-    if not found:
-        script = Path(__file__).parents[1] / "train.py"
-        command = [sys.executable, str(script), f"--save_dir={folder}", "--resume=auto"]
-        command += [f"--{name}={value}" for name, value in flags.items()]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        found = list(folder.rglob("metrics.json"))
-    (path,) = found
-    settings = json.loads(path.with_name("settings.json").read_text())
-    return json.loads(path.read_text()), settings, path.parent
+def trained(flags: Mapping[str, object], folder: Path) -> Path:
+    """The folder of one run of train.py, which is made or gone on with unless it is there."""
+    if not runs.is_complete(folder):
+        runs.train({**flags, "save_dir": folder, "resume": "auto"})
+    return runs.folder_of(folder)
 
 
-def speed(options: Any) -> None:
+def speed(options: argparse.Namespace) -> None:
     """Trains the network and its dense control, and times both."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.results / options.part if options.results else Path(temporary)
@@ -121,11 +117,12 @@ def speed(options: Any) -> None:
             flags = {"model": "mlp", "hidden_units": "4096,4096", "epochs": options.epochs or 4}
             flags |= {"batch_size": WIDE_BATCH, "learning_rate": WIDE_RATE}
             kept = options.keep_rows or WIDE_ROWS
-        flags = {**COMMON, **flags, "data_dir": data_dir, "learning_rate_schedule": "cosine"}
-        flags["figures"] = "none"
-        control, _, dense = train({**flags, "wavelet": "none", "threshold": 0}, folder / "dense")
+        flags = {**runs.FASHION_MNIST, **flags, "data_dir": data_dir}
+        flags |= {"learning_rate_schedule": "cosine", "figures": "none"}
+        dense = trained({**flags, "wavelet": "none", "threshold": 0}, folder / "dense")
         name = "rows-" + "".join(each if each.isalnum() else "-" for each in kept)
-        shrunk, _, run = train({**flags, "keep_rows": kept, "export": "litert"}, folder / name)
+        run = trained({**flags, "keep_rows": kept, "export": "litert"}, folder / name)
+        control, shrunk = runs.metrics_of(dense), runs.metrics_of(run)
         print(
             f"test accuracy: dense control {control['test_accuracy']:.4f}, "
             f"{kept} {shrunk['test_accuracy']:.4f}, LiteRT {shrunk['litert_test_accuracy']}"
@@ -171,7 +168,7 @@ def enlarged(data_dir: str, folder: Path) -> str:
         "y_test": parts["test"][1],
     }
     place.mkdir(exist_ok=True)
-    np.savez(place / "fashion_mnist.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(place / "fashion_mnist.npz", allow_pickle=False, **arrays)
     return str(place)
 
 

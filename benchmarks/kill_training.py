@@ -17,20 +17,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
+import runs
 
 from dwt_keras.views.tables import table
 
-ROOT = Path(__file__).parents[1]
-COMMON = ("--epochs=6", "--hidden_units=32")
-CONFIGURATIONS = {
-    "threshold": (),
-    "quantile, held": ("--threshold_rule=quantile", "--threshold=0.9", "--wavelet=sym2"),
-    "bytes, auto": ("--target_bytes=900",),
-    "rows": ("--keep_rows=0.25",),
+COMMON: dict[str, object] = {"epochs": 6, "hidden_units": 32}
+CONFIGURATIONS: dict[str, dict[str, object]] = {
+    "threshold": {},
+    "quantile, held": {"threshold_rule": "quantile", "threshold": 0.9, "wavelet": "sym2"},
+    "bytes, auto": {"target_bytes": 900},
+    "rows": {"keep_rows": 0.25},
 }
 
 
@@ -41,11 +42,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    rows = [("configuration", "kills", "before an epoch was over", "in the export", "the same")]
+    rows: list[tuple[str, ...]] = [
+        ("configuration", "kills", "before an epoch was over", "in the export", "the same")
+    ]
     same = True
     for name, flags in CONFIGURATIONS.items():
         if options.only in (None, name):
-            row = compared(name, (*COMMON, *flags), options.kills, chance)
+            row = compared(name, {**COMMON, **flags}, options.kills, chance)
             same = same and row[-1] == "yes"
             rows.append(row)
     print(table(rows, right_from=1))
@@ -53,7 +56,7 @@ def main() -> int:
 
 
 def compared(
-    name: str, flags: tuple[str, ...], kills: int, chance: random.Random
+    name: str, flags: Mapping[str, object], kills: int, chance: random.Random
 ) -> tuple[str, ...]:
     """One row of the table."""
     place = Path(tempfile.mkdtemp(prefix="kill_training."))
@@ -64,7 +67,7 @@ def compared(
         done = 0
         while done < kills:
             run(parts, flags, chance.uniform(0.0, seconds))
-            if list(parts.glob("*/*/*/metrics.json")):
+            if runs.is_complete(parts):
                 # It was over before it was killed: begin another.
                 shutil.rmtree(parts)
                 continue
@@ -72,17 +75,16 @@ def compared(
             early += not list(parts.glob("*/*/*/checkpoint/state.npz"))
             exporting += bool(list(parts.glob("*/*/*/model.dwtz")))
         run(parts, flags, None)
-        same = "yes" if equal(folder_of(whole), folder_of(parts)) else "NO"
+        same = "yes" if equal(runs.folder_of(whole), runs.folder_of(parts)) else "NO"
     finally:
         shutil.rmtree(place)
     print(f"{name}: {done} kills, the same: {same}", flush=True)
     return name, str(done), str(early), str(exporting), same
 
 
-def run(save_dir: Path, flags: tuple[str, ...], kill_after: float | None) -> float:
+def run(save_dir: Path, flags: Mapping[str, object], kill_after: float | None) -> float:
     """Runs until it ends or is killed; the seconds from its first line on."""
-    command = [sys.executable, "-u", str(ROOT / "train.py"), *flags]
-    command += [f"--save_dir={save_dir}", "--resume=auto"]
+    command = runs.command({**flags, "save_dir": save_dir, "resume": "auto"})
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         child.stdout.readline()
@@ -96,11 +98,6 @@ def run(save_dir: Path, flags: tuple[str, ...], kill_after: float | None) -> flo
     if kill_after is None and child.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}")
     return time.perf_counter() - started
-
-
-def folder_of(save_dir: Path) -> Path:
-    (metrics,) = save_dir.glob("*/*/*/metrics.json")
-    return metrics.parent
 
 
 def equal(one: Path, other: Path) -> bool:

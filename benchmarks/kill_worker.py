@@ -20,18 +20,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import runs
 
-TRAIN = Path(__file__).parents[1] / "train.py"
-FLAGS = (
-    "--epochs=30",
-    "--hidden_units=16",
-    "--batch_size=100",
-    "--distribute=multiworker",
-    "--threshold_rule=quantile",
-    "--threshold=0.8",
-    "--figures=none",
-    "--resume=auto",
-)
+FLAGS: dict[str, object] = {
+    "epochs": 30,
+    "hidden_units": 16,
+    "batch_size": 100,
+    "distribute": "multiworker",
+    "threshold_rule": "quantile",
+    "threshold": 0.8,
+    "figures": "none",
+    "resume": "auto",
+}
 KILLED_AFTER_EPOCHS = 8
 
 
@@ -68,7 +68,7 @@ def pair(save_dir: Path) -> list[subprocess.Popen[str]]:
         config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         processes.append(
             subprocess.Popen(
-                [sys.executable, str(TRAIN), *FLAGS, f"--save_dir={save_dir}"],
+                runs.command({**FLAGS, "save_dir": save_dir}),
                 env={**os.environ, "TF_CONFIG": json.dumps(config)},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -90,7 +90,7 @@ def epochs(save_dir: Path) -> int:
 
 
 def weights(save_dir: Path) -> list[np.ndarray]:
-    (path,) = save_dir.glob("*/*/001/model.keras")
+    path = runs.folder_of(save_dir) / "model.keras"
     found: list[np.ndarray] = keras.models.load_model(path).get_weights()
     return found
 

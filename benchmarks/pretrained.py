@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import contextlib
-import io
 import json
 import re
 import subprocess
@@ -31,7 +29,7 @@ import keras
 import numpy as np
 
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, run
+from dwt_keras.training import data, run, telling
 from dwt_keras.training.parts import ArrayPart
 
 PACKAGE = "nsfwjs@4.4.0"
@@ -72,7 +70,7 @@ def main() -> None:
                 }
             )
             started = time.perf_counter()
-            with contextlib.redirect_stdout(io.StringIO()):
+            with telling.quietly():
                 result = run.run(settings, shortened(data.load(settings.data), options.images))
             print(
                 f"{name}: test accuracy {result.metrics['test_accuracy']:.4f}, "

@@ -22,7 +22,6 @@ import math
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -31,13 +30,13 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import coder_bytes
+import runs
 
 from dwt_keras.coding import container
 from dwt_keras.compression import layout, sections
 from dwt_keras.views.tables import table
 
 EPOCHS = {"mlp": 30, "cnn": 13}
-COMMON = {"dataset": "fashion_mnist", "batch_size": 128, "validation_fraction": 0.08334}
 # Sizes of whole files, the architecture's bytes included.
 TARGETS = {
     "mlp": (1250, 1740, 2940, 4740, 7500, 11040),
@@ -94,12 +93,12 @@ def main() -> None:
         draw(options.network, found, options.plot)
 
 
-def points(options: Any) -> list[tuple[str, Any]]:
+def points(options: argparse.Namespace) -> list[tuple[str, Any]]:
     """What is to be trained: a name, and a function from a path to a record."""
     network = options.network
     found: list[tuple[str, Any]] = []
     for seed in range(options.seeds):
-        common = {**COMMON, "model": network, "epochs": EPOCHS[network], "seed": seed}
+        common = {**runs.FASHION_MNIST, "model": network, "epochs": EPOCHS[network], "seed": seed}
         common["data_dir"] = options.data_dir
 
         def dense(path: Path, common: dict[str, Any] = common) -> dict[str, Any]:
@@ -140,15 +139,11 @@ def points(options: Any) -> list[tuple[str, Any]]:
 
 def train(flags: dict[str, Any], path: Path) -> dict[str, Any]:
     """One run of train.py; keeps its compact file beside the record."""
-    script = Path(__file__).parents[1] / "train.py"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(script), f"--save_dir={folder}"]
-        command += [f"--{name}={value}" for name, value in flags.items()]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        (metrics_file,) = Path(folder).rglob("metrics.json")
-        metrics = json.loads(metrics_file.read_text())
-        bases = json.loads(metrics_file.with_name("settings.json").read_text())["bases"]
-        data = metrics_file.with_name("model.dwtz").read_bytes()
+    with tempfile.TemporaryDirectory() as save_dir:
+        runs.train({**flags, "save_dir": save_dir})
+        folder = runs.folder_of(Path(save_dir))
+        metrics, bases = runs.metrics_of(folder), runs.bases_of(folder)
+        data = (folder / "model.dwtz").read_bytes()
     path.with_suffix(".dwtz").write_bytes(data)
     return {
         "bytes": metrics["bytes"]["dwtz_weights"],
@@ -214,7 +209,9 @@ def mean(records: list[dict[str, Any]], key: str) -> float:
 
 
 def rows(found: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
-    lines = [("", "bytes", "test accuracy", "lowest", "highest", "seeds", "zeros", "s", "bases")]
+    lines: list[tuple[str, ...]] = [
+        ("", "bytes", "test accuracy", "lowest", "highest", "seeds", "zeros", "s", "bases")
+    ]
     for curve, rates in grouped(found).items():
         for records in rates.values():
             accuracies = [record["test_accuracy"] for record in records]
@@ -243,7 +240,9 @@ def curve_points(found: dict[str, dict[str, Any]], curve: str) -> list[tuple[flo
 
 def bars(network: str, found: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
     """At the largest file within each bar: its accuracy, and what pruning needs for the same."""
-    lines = [("aimed at", "bytes", "test accuracy", "reached", "pruning's bytes there", "ratio")]
+    lines: list[tuple[str, ...]] = [
+        ("aimed at", "bytes", "test accuracy", "reached", "pruning's bytes there", "ratio")
+    ]
     pruned = curve_points(found, "none")
     for accuracy, most in BARS[network]:
         within = [point for point in curve_points(found, "wavelet") if point[0] <= most]
@@ -302,8 +301,8 @@ def draw(network: str, found: dict[str, dict[str, Any]], path: Path) -> None:
         (line,) = axes.plot(sizes, middle, "o-", label=TITLES[curve])
         low, high = [min(each) for each in accuracies], [max(each) for each in accuracies]
         axes.vlines(sizes, low, high, color=line.get_color(), alpha=0.4)
-    accuracies, sizes = zip(*BARS[network], strict=True)
-    axes.plot(sizes, [100 * each for each in accuracies], "k+", ms=10, label="aimed at")
+    aimed, most = zip(*BARS[network], strict=True)
+    axes.plot(most, [100 * each for each in aimed], "k+", ms=10, label="aimed at")
     axes.set(xscale="log", xlabel="bytes of the file", ylabel="test accuracy, %")
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))

@@ -27,15 +27,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import runs
 
 from dwt_keras.views.tables import table
 
-ROOT = Path(__file__).parents[1]
 PATH = "/v1/models/model:predict"
 MOST_BYTES = 1_000_000
 # Prints median and 99th percentile, in seconds, of calls with one sample and with a batch.
@@ -99,10 +98,8 @@ def main() -> None:
 
 
 def trained(folder: Path) -> str:
-    command = [sys.executable, str(ROOT / "train.py"), f"--save_dir={folder}", "--figures=none"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (found,) = folder.rglob("metrics.json")
-    return str(found.parent)
+    runs.train({"save_dir": folder, "figures": "none"})
+    return str(runs.folder_of(folder))
 
 
 def bare_calls(source: str, seconds: float) -> dict[int, tuple[float, float, float]]:
@@ -116,7 +113,7 @@ def bare_calls(source: str, seconds: float) -> dict[int, tuple[float, float, flo
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "PYTHONPATH": str(runs.ROOT)}
 
 
 @contextlib.contextmanager
@@ -192,12 +189,14 @@ async def load(port: int, sent: bytes, clients: int, seconds: float) -> Outcome:
     return outcome
 
 
-def print_load(outcome: Outcome, options: Any, bare: dict[int, tuple[float, float, float]]) -> None:
+def print_load(
+    outcome: Outcome, options: argparse.Namespace, bare: dict[int, tuple[float, float, float]]
+) -> None:
     good = outcome.statuses.get(200, 0)
     errors = len(outcome.seconds) - good + len(outcome.unanswered)
     p50, p99 = np.quantile(outcome.seconds, (0.5, 0.99))
     rate = good / options.seconds
-    lines = [("", "samples a second", "p50, ms", "p99, ms")]
+    lines: list[tuple[str, ...]] = [("", "samples a second", "p50, ms", "p99, ms")]
     lines.append((f"serve, {options.clients} clients", f"{rate:.0f}", *ms(p50, p99)))
     for size, (calls, middle, high) in bare.items():
         lines.append((f"bare calls of {size}", f"{size * calls:.0f}", *ms(middle, high)))

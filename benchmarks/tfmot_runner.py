@@ -26,8 +26,8 @@ BATCH = 128
 
 
 def main() -> None:
-    data_dir, network, zeros, epochs, seed = sys.argv[1:]
-    epochs, seed = int(epochs), int(seed)
+    data_dir, network, zeros, *numbers = sys.argv[1:]
+    epochs, seed = map(int, numbers)
     images, labels = (read(data_dir, f"train-{kind}") for kind in ("images", "labels"))
     test = tuple(read(data_dir, f"t10k-{kind}") for kind in ("images", "labels"))
     keras.utils.set_random_seed(seed)

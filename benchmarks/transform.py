@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import statistics
 import time
 import warnings
 from collections.abc import Callable
@@ -78,7 +79,7 @@ def arrays(repetitions: int) -> str:
                 f"{peak(ours) / array.nbytes:.1f}" if array.nbytes > 1e6 else "",
             )
         )
-    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    mean = statistics.geometric_mean(ratios)
     rows.append(("geometric mean", "", "", "", f"{mean:.1f}", "", ""))
     return table(rows, right_from=2)
 
@@ -117,17 +118,13 @@ def model(repetitions: int) -> str:
 
     network = keras.applications.ResNet50(weights=None)
     rows = [("ResNet-50's kernels", "weights", "seconds", "memory, largest kernels")]
-    for name, given in {
-        "haar 1, absolute": {"wavelet": "haar", "threshold": 0.01},
-        "sym2 2, quantile": {
-            "wavelet": "sym2",
-            "level": 2,
-            "threshold": 0.9,
-            "threshold_rule": "quantile",
-        },
-        "sym2 2, bayes": {"wavelet": "sym2", "level": 2, "threshold_rule": "bayes"},
+    for name, settings in {
+        "haar 1, absolute": CompressionSettings("haar", threshold=0.01),
+        "sym2 2, quantile": CompressionSettings(
+            "sym2", level=2, threshold=0.9, threshold_rule="quantile"
+        ),
+        "sym2 2, bayes": CompressionSettings("sym2", level=2, threshold_rule="bayes"),
     }.items():
-        settings = CompressionSettings(**given)
         found = targets.find(network, settings).items
         sizes = [math.prod(target.basis.shape) for target in found]
 

@@ -19,8 +19,9 @@ import csv
 import fnmatch
 import statistics
 import subprocess
-import sys
 from pathlib import Path
+
+import runs
 
 from dwt_keras.views.tables import table
 
@@ -48,7 +49,7 @@ def main() -> None:
         for search in SPACES:
             if fnmatch.fnmatch(f"{search}-{seed}", options.only):
                 make(search, seed, options)
-    rows = [("seed", "reference", *SPACES, "ratio")]
+    rows: list[tuple[str, ...]] = [("seed", "reference", *SPACES, "ratio")]
     ratios: dict[str, list[float]] = {}
     for seed in range(options.seeds):
         found = {search: points(search, seed, options.results) for search in SPACES}
@@ -62,8 +63,8 @@ def main() -> None:
             ratios.setdefault(name, []).append(ratio)
             shown = (f"{volumes[search]:,.1f}" for search in SPACES)
             rows.append((str(seed), name, *shown, f"{ratio:.3f}"))
-    for name, found in ratios.items():
-        rows.append(("mean", name, "", "", f"{statistics.mean(found):.3f}"))
+    for name, several in ratios.items():
+        rows.append(("mean", name, "", "", f"{statistics.mean(several):.3f}"))
     print(table(rows, right_from=2))
 
 
@@ -84,9 +85,7 @@ def make(search: str, seed: int, options: argparse.Namespace) -> None:
         "save_dir": folder,
         "resume": "auto",
     }
-    script = Path(__file__).parents[1] / "train.py"
-    command = [sys.executable, str(script), *(f"--{name}={flags[name]}" for name in flags)]
-    subprocess.run(command, check=True)
+    subprocess.run(runs.command(flags), check=True)
 
 
 def points(search: str, seed: int, results: Path) -> list[Point]:

@@ -44,6 +44,7 @@ def main(path: str = "digits.dwtz") -> None:
     # The first layer looks at images: its kernel is transformed over their height and width.
     compression = DWTCompression("haar", level=2, threshold=0.8, threshold_rule="quantile")
     model.fit(x, y, epochs=15, verbose=0, callbacks=[compression])
+    assert compression.report is not None  # It is only before the first epoch.
     for layer, zeros in compression.report.zero_fraction_by_layer.items():
         print(f"{layer}: {zeros:.0%} of the coefficients are zero")
 

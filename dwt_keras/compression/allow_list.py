@@ -6,21 +6,18 @@ nothing is imported or built here.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import sys
 from types import FunctionType, ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import keras
 from keras import layers
 
 from dwt_keras.coding.errors import CodecError
+from dwt_keras.compression.strict_json import short
 
 # Limits on a file.
-_MOST_TOKENS = 2**18
-_MOST_DEPTH = 64
 _MOST_INTEGER = 2**31 - 1
 # Each layer keeps copies of its shapes, and each variable the names of all around it.
 _MOST_WHOLE_NUMBERS = 2**10
@@ -79,56 +76,6 @@ _PRIVATE: dict[str, frozenset[str]] = {
 }
 
 _DTYPE = re.compile(r"bool|u?int(8|16|32|64)|b?float(16|32|64)")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
-
-
-def short(value: object) -> str:
-    """A value for a message."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def line(error: BaseException) -> str:
-    """What an exception says, in one short line."""
-    text = " ".join(str(error).split())
-    # Keras puts the class and its whole configuration around what was wrong with it.
-    classes = re.findall(r"<class '[\w.]*?(\w+)'> could not be deserialized", text)
-    source = classes[-1] if classes else type(error).__name__
-    return f"{source}: {text.rpartition('Exception encountered: ')[2][:200]}"
-
-
-def parsed(text: bytes) -> Any:
-    depth = 0
-    try:
-        string = text.decode()
-        # Counted before json sees it, which goes as deep as the text and keeps all of it.
-        for count, match in enumerate(_TOKEN.finditer(string)):
-            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
-            if depth > _MOST_DEPTH or count > _MOST_TOKENS:
-                raise CodecError("the architecture is nested too deep or has too many parts")
-        return json.loads(
-            string, object_pairs_hook=_unique, parse_constant=_not_finite, parse_float=_float
-        )
-    except CodecError:
-        raise
-    except ValueError as error:
-        raise CodecError(f"the architecture is no valid JSON: {line(error)}") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise CodecError("the architecture has a key twice in one object")
-    return found
-
-
-def _not_finite(text: str) -> NoReturn:
-    raise CodecError(f"the architecture has a number that is not finite: {text[:20]}")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _not_finite(text)
 
 
 def check(tree: Any, most_calls: int, variables: int = 0) -> int:

@@ -21,7 +21,7 @@ from keras.src.backend.common import global_state  # The one way to count before
 from dwt_keras.coding import deflate
 from dwt_keras.coding.container import LIMITS, Limits
 from dwt_keras.coding.errors import CodecError
-from dwt_keras.compression import allow_list
+from dwt_keras.compression import allow_list, strict_json
 from dwt_keras.compression.architecture_dictionary import DICTIONARY
 
 # Limits on a file.
@@ -53,9 +53,9 @@ def encode(model: keras.Model, limits: Limits = LIMITS) -> bytes:
         ).encode()
     except Exception as error:
         raise CodecError(
-            f"model {model.name!r} cannot be stored: {allow_list.line(error)}"
+            f"model {model.name!r} cannot be stored: {strict_json.line(error)}"
         ) from error
-    allow_list.check(allow_list.parsed(text), limits.layer_calls, len(model.weights))
+    allow_list.check(strict_json.parsed(text), limits.layer_calls, len(model.weights))
     return deflate.deflated(text, DICTIONARY)
 
 
@@ -92,7 +92,7 @@ def check(data: bytes, variables: int, most_calls: int) -> None:
 def _checked(data: bytes, variables: int, most_calls: int) -> tuple[Any, int]:
     """The tree of an architecture, and how many variables it may make beyond its weights."""
     text = deflate.inflated(data, DICTIONARY, _MOST_TEXT, "the architecture")
-    tree = allow_list.parsed(text)
+    tree = strict_json.parsed(text)
     return tree, allow_list.check(tree, most_calls, variables)
 
 
@@ -207,7 +207,7 @@ def _build(tree: Any, most_parameters: int, most_variables: int) -> keras.Model:
             raise counted.refusal from None
         if isinstance(error, CodecError):
             raise
-        raise CodecError(f"Keras cannot build the model: {allow_list.line(error)}") from error
+        raise CodecError(f"Keras cannot build the model: {strict_json.line(error)}") from error
 
 
 def _listed(tree: Any, counted: _Counted) -> keras.Model:
@@ -236,7 +236,7 @@ class _Counted(list[keras.Variable]):
     def append(self, variable: keras.Variable) -> None:
         self._total += math.prod(variable.shape)
         if self._total > self._most:
-            shape = allow_list.short(tuple(variable.shape))
+            shape = strict_json.short(tuple(variable.shape))
             self.refusal = CodecError(
                 f"the model has more than {self._most} parameters: variable {variable.name} of "
                 f"shape {shape} would make {self._total}"

@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from dwt_keras import checks
 from dwt_keras.compression import (
     constraints,
     dropout,
@@ -21,7 +20,7 @@ from dwt_keras.compression import (
 )
 from dwt_keras.compression import targets as kernels
 from dwt_keras.compression.strategy import Strategy, Task
-from dwt_keras.settings import CompressionSettings, ramps, regularization
+from dwt_keras.settings import CompressionSettings, budget, ramps, regularization
 
 
 class DWTCompression(keras.callbacks.Callback):
@@ -106,12 +105,7 @@ class DWTCompression(keras.callbacks.Callback):
         if wavelet is not None:
             settings["wavelet"] = wavelet
         self.settings = CompressionSettings(level=level, threshold=threshold, **settings)
-        if self.settings.max_accuracy_drop is not None:
-            raise checks.ArgumentError(
-                "max_accuracy_drop",
-                "takes several trainings, so that train.py has it and one training does not: give "
-                f"target_bytes; given {self.settings.max_accuracy_drop!r}",
-            )
+        budget.check_one_training(self.settings)
         regularization.check_l1_wavelet(l1_wavelet, self.settings)
         self._l1_wavelet = l1_wavelet
         self._samples = samples

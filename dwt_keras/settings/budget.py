@@ -54,3 +54,20 @@ def check(settings: Any) -> None:
             raise checks.ArgumentError(
                 field, f"must not be given beside {name}, {why}; given {value!r}"
             )
+
+
+def check_one_training(settings: Any) -> None:
+    """Checks that one training can do what settings ask for.
+
+    Args:
+        settings: The `CompressionSettings`.
+
+    Raises:
+        ArgumentError: If they ask for max_accuracy_drop.
+    """
+    if settings.max_accuracy_drop is not None:
+        raise checks.ArgumentError(
+            "max_accuracy_drop",
+            "takes several trainings, so that train.py has it and one training does not: give "
+            f"target_bytes; given {settings.max_accuracy_drop!r}",
+        )

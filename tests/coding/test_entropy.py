@@ -1,83 +1,22 @@
-"""Entropy coding: what goes in comes out, in few bytes; damage gives levels or CodecError."""
+"""Entropy coding: what goes in comes out, in few bytes, and always the same ones."""
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import math
-import sys
 import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_grids import CODERS, LARGEST, blocks_of, check, fixed, flat, in_python, tensors
 
 from dwt_keras.checks import ArgumentError
-from dwt_keras.coding import dense, entropy, models
+from dwt_keras.coding import dense, entropy
 from dwt_keras.coding import levels as coded_levels
-from dwt_keras.coding.errors import CodecError
-from dwt_keras.coding.grid import Block, Grid
-from dwt_keras.wavelet.blocks import subbands
+from dwt_keras.coding.grid import Grid
 
-LARGEST = entropy.LARGEST_LEVEL
 GUARD = 4096
-CODERS = (entropy.MIXED, entropy.DENSE, None)
-
-
-def blocks_of(height, width, depth):
-    return tuple(
-        Block(s.start, t.start, s.stop - s.start, t.stop - t.start, band.level, band.name[:2])
-        for band in subbands((height, width), depth, (0, 1))
-        for s, t in [band.slices]
-    )
-
-
-@st.composite
-def grids(draw, least=0, most=5, units=12):
-    shape = (*(draw(st.integers(least, most)) for _ in range(3)), draw(st.integers(least, units)))
-    depth = draw(st.integers(0, 3))
-    return Grid(shape, blocks_of(*shape[:2], depth) if depth and 0 not in shape else ())
-
-
-@st.composite
-def tensors(draw, **sizes):
-    grid = draw(grids(**sizes))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    largest = draw(st.sampled_from([0, 1, 4, 8, 16, 24]))
-    magnitudes = np.minimum(2.0 ** rng.uniform(0, largest + 1e-9, grid.shape), LARGEST)
-    signs = rng.choice([-1, 1], grid.shape, p=[1 - (p := draw(st.floats(0, 1))), p])
-    kept = rng.random(grid.shape) < draw(st.sampled_from([0, 0.02, 0.2, 0.5, 0.9, 1]))
-    return (magnitudes * signs * kept).astype(np.int32), grid
-
-
-def check(levels, grid):
-    """Codes levels with each coder and asserts that they come back; returns the chosen bytes."""
-    for coder in CODERS:
-        data = entropy.encode(levels, grid, coder)
-        assert isinstance(data, bytes)
-        again = entropy.decode(data, grid)
-        assert (again.dtype, again.shape) == (np.dtype(np.int32), grid.shape)
-        np.testing.assert_array_equal(again, levels)
-    return data
-
-
-def check_damaged(data, grid):
-    """Asserts that bytes decode to levels, or that CodecError says why not; returns which."""
-    try:
-        levels = entropy.decode(data, grid)
-    except CodecError as error:
-        assert str(error).isprintable()
-        assert len(str(error)) < 100
-        return False
-    assert (levels.dtype, levels.shape) == (np.dtype(np.int32), grid.shape)
-    assert np.abs(levels.astype(np.int64)).max(initial=0) <= LARGEST
-    np.testing.assert_array_equal(entropy.decode(data, grid), levels)
-    return True
-
-
-def flat(count):
-    return Grid((1, 1, 1, count))
 
 
 def order_0_bytes(levels):
@@ -114,32 +53,6 @@ def guarded(monkeypatch):
     for module in (coded_levels, dense):
         monkeypatch.setattr(module, "code_rows", guard(module.code_rows))
     return sizes
-
-
-@contextlib.contextmanager
-def in_python():
-    """Has the compiled loops run as plain Python, where every index and overflow is checked."""
-
-    def checked(original):
-        def code_rows(decoding, values, *others):
-            # As Python's numbers truth values add up, as they do in compiled code.
-            numbers = values.astype(object)
-            with np.errstate(all="raise"):
-                size = original(decoding, numbers, *others)
-            values[:] = numbers
-            return size
-
-        return code_rows
-
-    with pytest.MonkeyPatch.context() as patch:
-        for path, module in list(sys.modules.items()):
-            if path.startswith("dwt_keras.coding."):
-                for name, function in list(vars(module).items()):
-                    if hasattr(function, "py_func"):
-                        patch.setattr(module, name, function.py_func)
-        for module in (coded_levels, dense):
-            patch.setattr(module, "code_rows", checked(module.code_rows))
-        yield
 
 
 # Round trips.
@@ -279,15 +192,6 @@ def test_the_same_levels_give_the_same_bytes(tensor):
     assert entropy.encode(levels.copy(), grid) == data
     for source in (bytearray(data), memoryview(data)):
         np.testing.assert_array_equal(entropy.decode(source, grid), levels)
-
-
-def fixed(shape):
-    """Levels that do not hang on any generator of random numbers."""
-    hashed = np.arange(1, math.prod(shape) + 1, dtype=np.uint64) * 2654435761 % 2**32 >> 8
-    sizes = np.where(hashed % 5 == 0, hashed >> hashed % 7 * 4, hashed % 3 * (hashed % 4 // 2))
-    return np.where(hashed >> 9 & 1, -1, 1).astype(np.int32).reshape(shape) * sizes.astype(
-        np.int32
-    ).reshape(shape)
 
 
 # Levels, the depth of their pyramid, and the bytes of the two coders.
@@ -445,170 +349,6 @@ def test_structure_saves_bytes(kind, share):
 def test_blocks_save_bytes():
     levels, grid = structured("levels where the coarser block has some", np.random.default_rng(6))
     assert len(entropy.encode(levels, grid)) < 0.9 * len(entropy.encode(levels, Grid(levels.shape)))
-
-
-# Any bytes.
-
-
-@settings(deadline=None, max_examples=1000)
-@given(st.binary(max_size=80), grids(most=3, units=6))
-def test_any_bytes_are_levels_or_refused(data, grid):
-    if check_damaged(data, grid):
-        assert grid.rows * grid.shape[3] > 0 or not data
-
-
-@settings(deadline=None, max_examples=1000)
-@given(tensors(most=3, units=6), st.data())
-def test_damaged_bytes_are_levels_or_refused(tensor, draw):
-    levels, grid = tensor
-    data = bytearray(entropy.encode(levels, grid, draw.draw(st.sampled_from(CODERS))))
-    kind = draw.draw(st.sampled_from(["cut", "flip", "append", "other grid"]))
-    if kind == "cut":
-        del data[draw.draw(st.integers(0, len(data))) :]
-    elif kind == "flip" and data:
-        for place in draw.draw(st.lists(st.integers(0, 8 * len(data) - 1), max_size=5)):
-            data[place // 8] ^= 1 << place % 8
-    elif kind == "append":
-        data += draw.draw(st.binary(max_size=20))
-    elif kind == "other grid":
-        grid = draw.draw(grids(most=3, units=6))
-    check_damaged(bytes(data), grid)
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(0, 255), st.integers(0, 255), st.binary(max_size=60), grids(1, 2, 4))
-def test_any_bytes_stay_within_every_array_and_give_the_same_in_plain_python(
-    count, mean, data, grid
-):
-    # Both coders, and numbers of non-zeros that there can be.
-    data = bytes([2 + count % (2 * math.prod(grid.shape)), mean]) + data
-
-    def outcome():
-        try:
-            return entropy.decode(data, grid).tolist()
-        except CodecError as error:
-            return str(error)
-
-    with in_python():
-        expected = outcome()
-    assert outcome() == expected
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 16, 17, 18])
-@pytest.mark.parametrize("mean", [0, 1, 255])
-@pytest.mark.parametrize("byte", [0, 1, 127, 255])
-def test_every_first_byte_stays_within_every_array(count, mean, byte):
-    with in_python():
-        check_damaged(bytes([count, mean]) + bytes([byte]) * 12, Grid((1, 2, 2, 2)))
-
-
-@pytest.mark.parametrize("coder", [entropy.MIXED, entropy.DENSE])
-def test_another_number_of_non_zeros_is_refused(coder):
-    levels = fixed((3, 3, 2, 5))
-    grid = Grid(levels.shape)
-    data = entropy.encode(levels, grid, coder)
-    assert data[0] == 2 * np.count_nonzero(levels) + coder < 128
-    for count in range(1, 64):
-        if count != data[0] // 2:
-            with pytest.raises(CodecError, match=r"non-zero|more bytes|larger"):
-                entropy.decode(bytes([2 * count + coder]) + data[1:], grid)
-    with pytest.raises(CodecError, match=r"182 is above the limit of 181$"):
-        entropy.decode(b"\xb6\x01" + data[1:], grid)
-    with pytest.raises(CodecError, match=r"^the levels have bytes, and yet no non-zero$"):
-        entropy.decode(bytes([coder]) + data[1:], grid)
-
-
-def test_bytes_that_the_levels_do_not_need_are_refused():
-    levels = fixed((3, 3, 2, 5))
-    grid = Grid(levels.shape)
-    data = entropy.encode(levels, grid)
-    for more in (8, 20, 100_000):
-        with pytest.raises(CodecError, match=r"^the levels have more bytes than they need$"):
-            entropy.decode(data + bytes(more), grid)
-        with pytest.raises(CodecError):
-            entropy.decode(data + b"\xff" * more, grid)
-
-
-@pytest.mark.parametrize("data", [b"\x02", b"\x03", b"\xff"])
-def test_a_single_byte_is_refused(data):
-    with pytest.raises(CodecError, match=r"was expected at byte"):
-        entropy.decode(data, flat(3))
-
-
-@pytest.mark.parametrize("shape", [(0, 3, 2, 4), (3, 3, 2, 0), (1, 1, 0, 5)])
-def test_an_empty_grid_has_no_bytes(shape):
-    assert entropy.decode(b"", Grid(shape)).shape == shape
-    for data in (b"\x01", b"\x01\x02", bytes(40)):
-        with pytest.raises(CodecError, match=r"above the limit of 1|no non-zero"):
-            entropy.decode(data, Grid(shape))
-
-
-def test_a_decoded_level_above_the_limit_is_refused():
-    with pytest.raises(CodecError, match=rf"^a level is larger than {LARGEST}$"):
-        entropy.decode(b"\x02\xff", Grid((1, 1, 8, 8)))
-
-
-# Tables.
-
-
-def test_squash_rises_and_is_symmetric_within_its_clamps():
-    squash = models.SQUASH.astype(np.int64)
-    assert squash.shape == (2 * models.LIMIT + 1,)
-    assert (np.diff(squash) >= 0).all()
-    assert (squash[0], squash[models.LIMIT], squash[-1]) == (3, 32768, 65533)
-    # Where its slope is above one for each step no two are alike.
-    inside = (squash > 512) & (squash < 65024)
-    assert (np.diff(squash[inside]) > 0).all()
-    both = squash + squash[::-1]
-    assert (np.abs(both - 65536) <= 1).all()
-    x = np.arange(-models.LIMIT, models.LIMIT + 1) / 256
-    exact = np.clip(65536 / (1 + np.exp(-x)), 3, 65533)
-    assert np.abs(squash - exact).max() <= 0.51
-
-
-def test_stretch_inverts_squash():
-    stretch = models.STRETCH.astype(np.int64)
-    assert stretch.shape == (1 << 14,)
-    assert (np.diff(stretch) >= 0).all()
-    assert (np.abs(stretch) <= models.LIMIT).all()
-    middles = 4 * np.arange(1 << 14) + 2
-    # The first logistic value whose probability reaches the middle of the four.
-    reached = models.SQUASH[stretch + models.LIMIT]
-    inside = middles <= 65533
-    assert (reached[inside] >= middles[inside]).all()
-    below = models.SQUASH[np.maximum(stretch + models.LIMIT - 1, 0)]
-    assert ((below < middles) | (stretch == -models.LIMIT)).all()
-    wide = (middles > 256) & (middles < 65280)
-    exact = 256 * np.log(middles[wide] / (65536 - middles[wide]))
-    assert np.abs(stretch[wide] - exact).max() <= 1.01
-
-
-def test_means_are_powers_of_the_sixteenth_root_of_two():
-    means = models.MEANS
-    assert len(means) == 256
-    np.testing.assert_allclose(means, 16 * 2.0 ** (np.arange(256) / 16), atol=1, rtol=0)
-    assert (np.diff(means) >= 0).all()
-    np.testing.assert_array_equal(means[:65:16], [16, 31, 63, 127, 255])  # Rounded down.
-
-
-def test_every_slot_finds_its_place_in_stretch():
-    shares = (entropy._LEAST_SHARE, entropy._LARGEST_SHARE)
-    step = models.steps(3, 250)
-    for start in (models.HALF, *(np.int32(share << 14) for share in shares)):
-        for goal in (0, (1 << 22) - 1):
-            slot = start
-            for _ in range(3000):
-                slot = models.updated(slot, goal, step)
-                assert 0 <= int(slot) >> 16 < len(models.STRETCH)
-
-
-def test_a_step_shrinks_with_the_bits_seen_and_stays_from_the_limit_on():
-    step = models.steps(9, 100)
-    n = np.arange(256)
-    np.testing.assert_allclose(step, 65536 / (np.minimum(n, 100) + 4.5), atol=1)
-    assert (coded_levels.STEPS > 0).all()
-    # A whole step at the most, so that no slot leaves its range.
-    assert (coded_levels.STEPS <= 65536).all()
 
 
 # Speed.

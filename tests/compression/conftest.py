@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -13,6 +15,9 @@ from keras import layers
 
 from dwt_keras.compression import targets
 from dwt_keras.settings import CompressionSettings
+
+# pytest imports tests by their paths, which finds no module beside them.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

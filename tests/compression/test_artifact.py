@@ -1,112 +1,28 @@
-"""The compact file of a model: its weights back to the bit, and files that are none."""
+"""The compact file of a model: its weights back to the bit."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import hashlib
-import itertools
-import zlib
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from artifacts import (
+    STEP,
+    TOLERANCE,
+    assert_same,
+    decoded,
+    kernels_of,
+    network,
+    outputs,
+    randomise,
+    small_model,
+)
 from keras import layers
 
-from dwt_keras import checks
-from dwt_keras.coding import container, fields, quantizer
+from dwt_keras.coding import quantizer
 from dwt_keras.coding.errors import CodecError
-from dwt_keras.compression import architecture, artifact, layout, packing, sections, targets
-from dwt_keras.settings import CompressionSettings
-
-STEP = 0.125
-TOLERANCE = 2.0**-9
-
-
-def network(dtype="float32", units=5, prefix=""):
-    """A convolution and a Dense layer over an image, an Embedding and an LSTM over words."""
-    image = keras.Input((5, 5, 1))
-    words = keras.Input((3,), dtype="int32")
-    options = {"dtype": dtype}
-    x = layers.Normalization(name=f"{prefix}scaled", **options)(image)
-    x = layers.Conv2D(3, 3, padding="same", name=f"{prefix}conv", **options)(x)
-    x = layers.BatchNormalization(name=f"{prefix}norm", **options)(x)
-    x = layers.Flatten(**options)(x)
-    x = layers.Dense(units, activation="relu", name=f"{prefix}hidden", **options)(x)
-    y = layers.Embedding(6, 3, name=f"{prefix}words", **options)(words)
-    # The orthogonal start of an LSTM is not computed in bfloat16.
-    lstm = layers.LSTM(2, recurrent_initializer="zeros", name=f"{prefix}lstm", **options)
-    y = lstm(y)
-    x = layers.Concatenate(**options)([x, y])
-    model = keras.Model([image, words], layers.Dense(3, name=f"{prefix}classes", **options)(x))
-    randomise(model)
-    return model
-
-
-def randomise(model, seed=0):
-    """Sparse kernels, and anything else everywhere."""
-    rng = np.random.default_rng(seed)
-    for variable in model.weights:
-        shape, dtype = tuple(variable.shape), np.dtype(variable.dtype)
-        if np.issubdtype(dtype, np.integer):
-            variable.assign(np.full(shape, (1 << 40) + 1 + seed, dtype))
-            continue
-        values = rng.laplace(size=shape) + (0.1 if len(shape) < 2 else 0)
-        if len(shape) > 1:
-            values = values * (rng.random(shape) < 0.6)
-        if "variance" in variable.name:
-            values = np.abs(values) + 0.5
-        variable.assign(values.astype(dtype))
-
-
-def kernels_of(model, wavelet="haar", level=2):
-    return targets.find(model, CompressionSettings(wavelet=wavelet, level=level)).items
-
-
-def assert_same(found, expected):
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        assert (one.dtype, one.shape) == (other.dtype, other.shape)
-        assert one.tobytes() == other.tobytes()
-
-
-def decoded(model, kernels, step=STEP):
-    return [layout.restored(tensor) for tensor in packing.pack(model, kernels, step)]
-
-
-def outputs(model):
-    rng = np.random.default_rng(1)
-    image = rng.normal(size=(4, 5, 5, 1)).astype("float32")
-    return np.asarray(model([image, rng.integers(0, 6, (4, 3))], training=False))
-
-
-cached_network = functools.cache(network)
-
-
-@functools.cache
-def small_file():
-    """The bytes of a small model's file."""
-    model = small_model()
-    randomise(model)
-    return artifact.encode(model, kernels_of(model), STEP)
-
-
-def small_model():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4)),
-            layers.Flatten(),
-            layers.Dense(3, name="hidden"),
-            layers.BatchNormalization(name="norm"),
-            layers.Dense(2, name="classes"),
-        ]
-    )
-    randomise(model, seed=7)
-    return model
-
+from dwt_keras.compression import artifact, packing
 
 BASES = [("haar", 2), ("db2", 1), ("bior4.4", 1), ("none", None)]
 
@@ -313,61 +229,11 @@ def test_statistics_of_a_normalisation_come_back_with_what_is_computed_from_them
     assert np.abs(fresh.layers[0](data) - normalisation(data)).max() < 0.02
 
 
-def test_a_model_that_is_not_built_is_refused(tmp_path):
-    with pytest.raises(checks.UserError, match=r"^model 'raw' is not built: it has no weights yet"):
-        artifact.save_compressed(
-            keras.Sequential([layers.Dense(3)], name="raw"), tmp_path / "a.dwtz", step=0.1
-        )
-    assert not list(tmp_path.iterdir())
-
-
 def test_kernels_that_are_not_trained_are_quantised_too(tmp_path):
     model, path = images(), tmp_path / "a.dwtz"
     size = artifact.save_compressed(model, path, step=0.01)
     model.trainable = False
     assert artifact.save_compressed(model, path, step=0.01) <= size + 20
-
-
-def test_a_file_that_readers_would_refuse_is_not_written_unless_they_are_told(tmp_path):
-    """All zeros: a hundred bytes that would take more memory than such a file may ask for."""
-    path = tmp_path / "a.dwtz"
-    model = keras.Sequential([keras.Input((3000,)), layers.Dense(3000, "relu", use_bias=False)])
-    model.layers[0].kernel.assign(np.zeros((3000, 3000), "f4"))
-    with pytest.raises(checks.ArgumentError, match=r"^limits would make readers refuse the file"):
-        artifact.save_compressed(model, path, step=0.1)
-    assert not list(tmp_path.iterdir())
-    artifact.save_compressed(model, path, step=0.1, limits=container.UNLIMITED)
-    with pytest.raises(CodecError, match="more values than the limit"):
-        artifact.load_compressed(path)
-    assert artifact.load_compressed(path, container.UNLIMITED).count_params() == 9_000_000
-
-
-ONE_OF = "must be given, or one of step, distortion, max_bytes in its place"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, f"^step {ONE_OF}; given none of them$"),
-        ({"step": 0.1, "distortion": 0.1}, f"^step {ONE_OF}; given step and distortion$"),
-        ({"max_bytes": 9, "distortion": 0.1}, f"^distortion {ONE_OF}; given distortion and max"),
-        ({"max_bytes": 40}, "^max_bytes must be [0-9]+ or more, the size with all kernels"),
-        ({"max_bytes": 0}, "^max_bytes must be a whole number, 1 or more; given 0$"),
-        ({"step": 0.0}, "^step must be a finite number, above 0"),
-        ({"step": -1.0}, "^step must be a finite number, above 0"),
-        ({"step": float("nan")}, "^step must be a finite number, above 0"),
-        ({"step": 1e-12}, "^step must be at least"),
-        ({"distortion": 0.0}, "^distortion must be a finite number, above 0, below 1"),
-        ({"distortion": 1.0}, "^distortion must be a finite number, above 0, below 1"),
-        ({"step": 0.1, "wavelet": "morl"}, "^wavelet must be a discrete wavelet, auto or none"),
-        ({"step": 0.1, "axes": "all"}, "^axes must be one of auto, matrix; given 'all'"),
-    ],
-)
-def test_arguments_that_make_no_file_are_refused(tmp_path, options, message):
-    path = tmp_path / "a.dwtz"
-    with pytest.raises(checks.ArgumentError, match=message):
-        artifact.save_compressed(small_model(), path, **options)
-    assert not list(tmp_path.iterdir())
 
 
 def test_frames_are_stored_as_the_weights(tmp_path):
@@ -461,60 +327,6 @@ def test_a_layer_called_twice_is_stored_once(tmp_path):
     assert_same(loaded.get_weights(), decoded(model, kernels_of(model, "none")))
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize(
-    "name", ["hidden/kernel", "hidden/bias", "norm/moving_variance", "lstm/lstm_cell/kernel"]
-)
-@pytest.mark.parametrize("options", [{"step": STEP}, {"distortion": 0.1}], ids=str)
-@pytest.mark.parametrize("old", [None, b"old"])
-def test_weights_that_are_no_numbers_are_refused_and_nothing_is_written(
-    tmp_path, bad, name, options, old
-):
-    model, path = cached_network(), tmp_path / "a.dwtz"
-    if old:
-        path.write_bytes(old)
-    variable = packing.variables(model)[name]
-    values = variable.numpy()
-    right = values.copy()
-    values.flat[1] = bad
-    variable.assign(values)
-    try:
-        with pytest.raises(checks.UserError, match=f"^{name}: has values that are NaN or inf"):
-            artifact.save_compressed(model, path, kernels=kernels_of(model, "none"), **options)
-    finally:
-        variable.assign(right)
-    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == (
-        [("a.dwtz", old)] if old else []
-    )
-
-
-def test_a_model_that_cannot_be_stored_leaves_the_old_file(tmp_path):
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Lambda(lambda x: x)])
-    path = tmp_path / "a.dwtz"
-    path.write_bytes(b"old")
-    with pytest.raises(checks.UserError, match="Lambda cannot be stored"):
-        artifact.save_compressed(model, path, step=STEP)
-    assert path.read_bytes() == b"old"
-    artifact.save_compressed(model, path, step=STEP, with_architecture=False)
-    artifact.load_compressed_weights(path, model)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.dwtz"
-    path.write_bytes(b"old")
-    write = Path.write_bytes
-
-    def half(self, data):
-        write(self, data[: len(data) // 2])
-        raise OSError("no space left")
-
-    monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(OSError, match="no space left"):
-        artifact.save_compressed(cached_small_model(), path, step=STEP)
-    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a.dwtz", b"old")]
-
-
 @pytest.mark.parametrize(
     "change", [{"units": 6}, {"dtype": "float64"}, {"dtype": "float16"}], ids=str
 )
@@ -541,172 +353,6 @@ def test_a_file_of_weights_alone_needs_a_model(tmp_path):
     assert_same(second.get_weights(), decoded(model, kernels_of(model, "none")))
 
 
-def assert_refused(path, data, model):
-    path.write_bytes(data)
-    with pytest.raises(CodecError) as caught:
-        artifact.load_compressed_weights(path, model)
-    assert "\n" not in str(caught.value)
-
-
-def test_every_flip_of_a_bit_is_refused_and_no_variable_changed(tmp_path):
-    model, path = small_model(), tmp_path / "a.dwtz"
-    before = model.get_weights()
-    whole = small_file()
-    bare = forged(without=sections.ARCHITECTURE)
-    flips = [(whole, place, place % 8) for place in range(len(whole))]
-    flips += [(bare, place, bit) for place in range(len(bare)) for bit in range(8)]
-    for data, place, bit in flips:
-        changed = bytearray(data)
-        changed[place] ^= 1 << bit
-        assert_refused(path, changed, model)
-    assert_same(model.get_weights(), before)
-    for data in (bare, whole):
-        path.write_bytes(data)
-        artifact.load_compressed_weights(path, model)
-        assert not np.array_equal(model.get_weights()[0], before[0])
-        model.set_weights(before)
-
-
-def test_every_truncation_and_an_appended_byte_is_refused_and_no_variable_changed(tmp_path):
-    data, model, path = small_file(), small_model(), tmp_path / "a.dwtz"
-    before = model.get_weights()
-    for size in range(len(data)):
-        assert_refused(path, data[:size], model)
-    for byte in (b"\0", b"\n", data[-1:]):
-        assert_refused(path, data + byte, model)
-    with pytest.raises(CodecError):
-        artifact.load_compressed(path)
-    assert_same(model.get_weights(), before)
-
-
-def sections_of(data):
-    return {one.kind: one for one in container.unpack(data)}
-
-
-def forged(weights=None, without=None):
-    """The small file with other weights, or without a section; its checksums are right."""
-    parts = sections_of(small_file())
-    if weights is not None:
-        parts[sections.WEIGHTS] = container.Section(sections.WEIGHTS, weights)
-    return container.pack([one for kind, one in parts.items() if kind != without])
-
-
-PAYLOAD_CHANGES = st.lists(
-    st.tuples(st.sampled_from(["set", "insert", "delete"]), st.integers(0), st.integers(0, 255)),
-    min_size=1,
-    max_size=3,
-)
-cached_small_model = functools.cache(small_model)
-
-
-@settings(max_examples=400, deadline=None)
-@given(PAYLOAD_CHANGES)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_forged_weights_are_refused_or_load_in_full(tmp_path_factory, changes):
-    payload = bytearray(sections_of(small_file())[sections.WEIGHTS].payload)
-    for what, place, byte in changes:
-        place %= len(payload)
-        if what == "set":
-            payload[place] = byte
-        elif what == "insert":
-            payload.insert(place, byte)
-        else:
-            del payload[place]
-    path = Path(tmp_path_factory.getbasetemp()) / "forged.dwtz"
-    path.write_bytes(forged(bytes(payload)))
-    model = cached_small_model()
-    before = model.get_weights()
-    try:
-        artifact.load_compressed_weights(path, model)
-    except CodecError as error:
-        assert "\n" not in str(error)
-        assert_same(model.get_weights(), before)
-
-
-def test_tensors_that_are_not_those_of_the_model_are_refused(tmp_path):
-    path, model = tmp_path / "a.dwtz", small_model()
-    packed = packing.pack(model, kernels_of(model), STEP)
-    before = model.get_weights()
-    for some, message in (
-        (packed[:-1], "has 7 tensors, the model 8"),
-        (
-            [packed[1], packed[0], *packed[2:]],
-            r"hidden/bias is float32 \(3,\), the model's .*kernel",
-        ),
-        ([*packed[:-1], packed[0]], "hidden/kernel is float32"),
-    ):
-        path.write_bytes(forged(artifact.tensors.encode(some, layout.grid_of)))
-        with pytest.raises(CodecError, match=message):
-            artifact.load_compressed_weights(path, model)
-    assert_same(model.get_weights(), before)
-
-
-@pytest.mark.parametrize("kind", [sections.FINGERPRINT, sections.WEIGHTS])
-def test_a_file_without_one_of_its_sections_is_refused(tmp_path, kind):
-    path = tmp_path / "a.dwtz"
-    path.write_bytes(forged(without=kind))
-    for load in (artifact.load_compressed, cached_load):
-        with pytest.raises(CodecError, match=f"lacks the section of kind {kind}$"):
-            load(path)
-
-
-def cached_load(path):
-    artifact.load_compressed_weights(path, cached_small_model())
-
-
-def test_an_architecture_of_another_model_is_refused(tmp_path):
-    path = tmp_path / "a.dwtz"
-    parts = sections_of(small_file())
-    other = container.Section(sections.ARCHITECTURE, architecture.encode(network()), optional=True)
-    path.write_bytes(container.pack([*list(parts.values())[:2], other]))
-    with pytest.raises(CodecError, match="belongs to another architecture"):
-        artifact.load_compressed(path)
-
-
-@pytest.mark.parametrize("name", ["file_bytes", "value_bytes"])
-def test_files_beyond_the_limits_are_refused(tmp_path, name):
-    path, model = tmp_path / "a.dwtz", small_model()
-    path.write_bytes(small_file())
-    size = {"file_bytes": len(small_file()), "value_bytes": 4 * model.count_params()}[name]
-    before = model.get_weights()
-    limits = container.Limits(**{name: size - 1})
-    with pytest.raises(CodecError, match="limit"):
-        artifact.load_compressed(path, limits)
-    with pytest.raises(CodecError, match="limit"):
-        artifact.load_compressed_weights(path, model, limits)
-    assert_same(model.get_weights(), before)
-    artifact.load_compressed_weights(path, model, container.Limits(**{name: size}))
-
-
-@pytest.mark.parametrize("kind", ["empty", "text", "keras", "npz", "zeros"])
-def test_other_files_are_no_compact_files(tmp_path, kind):
-    path = tmp_path / "other.keras"
-    model = cached_small_model()
-    if kind == "keras":
-        model.save(path)
-    elif kind == "npz":
-        with path.open("wb") as file:
-            np.savez(file, a=np.zeros(3))
-    else:
-        path.write_bytes({"empty": b"", "text": b"Some text.\n", "zeros": bytes(200)}[kind])
-    for load in (artifact.load_compressed, cached_load):
-        with pytest.raises(CodecError, match=r"other\.keras: this is no \.dwtz file"):
-            load(path)
-
-
-def test_folders_and_files_that_are_missing_cannot_be_read_or_replaced(tmp_path):
-    for load in (artifact.load_compressed, cached_load):
-        with pytest.raises(OSError, match="directory"):
-            load(tmp_path)
-        with pytest.raises(FileNotFoundError):
-            load(tmp_path / "none.dwtz")
-    (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "folder", tmp_path / "missing" / "a.dwtz"):
-        with pytest.raises(OSError, match="directory"):
-            artifact.save_compressed(small_model(), path, step=STEP)
-    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
-
-
 def test_a_network_of_zeros_comes_back(tmp_path):
     model, path = network(), tmp_path / "a.dwtz"
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
@@ -720,113 +366,3 @@ def test_a_path_may_be_text(tmp_path):
     artifact.save_compressed(model, str(tmp_path / "a.dwtz"), step=STEP)
     loaded = artifact.load_compressed(str(tmp_path / "a.dwtz"))
     assert_same(loaded.get_weights(), decoded(model, kernels_of(model, "none")))
-
-
-def test_kernels_of_another_model_are_refused_and_nothing_is_written(tmp_path):
-    model, other, path = network(), network(), tmp_path / "a.dwtz"
-    with pytest.raises(
-        checks.UserError, match=r"^kernels must be of model .*; given .* of another$"
-    ):
-        artifact.save_compressed(model, path, kernels=kernels_of(other), step=0.1)
-    assert not path.exists()
-
-
-@pytest.mark.parametrize("given", [{"wavelet": "haar"}, {"level": 2}, {"axes": "matrix"}])
-def test_a_wavelet_beside_kernels_that_have_their_own_is_refused(tmp_path, given):
-    model = network()
-    with pytest.raises(checks.UserError, match=r"^wavelet \(or level, or axes\) must not be given"):
-        artifact.save_compressed(
-            model, tmp_path / "a.dwtz", kernels=kernels_of(model), step=0.1, **given
-        )
-
-
-def pieces_of(data):
-    """The header, each section with its checksum, and the digest of a file."""
-    cuts = [0, 6]
-    for section in container.unpack(data):
-        length = fields.Writer()
-        length.unsigned(len(section.payload))
-        cuts.append(cuts[-1] + 1 + len(length.to_bytes()) + len(section.payload) + 4)
-    return [data[a:b] for a, b in itertools.pairwise([*cuts, len(data)])]
-
-
-def digested(body):
-    return body + hashlib.blake2b(body, digest_size=8).digest()
-
-
-def test_sections_repeated_reordered_or_overlapping_are_refused_and_no_variable_changed(tmp_path):
-    """As bytes: sections in another order with checksums made for it are another file."""
-    model, path = small_model(), tmp_path / "a.dwtz"
-    before = model.get_weights()
-    head, *parts, digest = pieces_of(small_file())
-    assert len(parts) == 3
-    forged_files = []
-    for count in range(1, 5):
-        for some in itertools.product(parts, repeat=count):
-            if list(some) not in (parts, parts[:2]):
-                body = head + b"".join(some)
-                forged_files += [body + digest, digested(body)]
-    # A section whose length reaches into the next one, without and with a checksum of its own.
-    for number, part in enumerate(parts[:2], start=1):
-        size = len(fields_of(part)[1])
-        following = b"".join(parts[number:])
-        for more in range(1, len(parts[number]) + 1):
-            longer = fields.Writer()
-            longer.raw(part[:1])
-            longer.block(fields_of(part)[1] + (part[-4:] + following)[:more])
-            checksum = zlib.crc32(number.to_bytes(4, "little") + longer.to_bytes())
-            rest = (part[-4:] + following)[more:]
-            start = head + b"".join(parts[: number - 1]) + longer.to_bytes()
-            body = start + checksum.to_bytes(4, "little") + rest[4:]
-            forged_files += [start + rest + digest, digested(start + rest), digested(body)]
-            assert len(fields_of(longer.to_bytes() + bytes(4))[1]) == size + more
-    for data in forged_files:
-        assert_refused(path, data, model)
-    assert_same(model.get_weights(), before)
-    path.write_bytes(digested(head + b"".join(parts[:2])))
-    artifact.load_compressed_weights(path, model)
-    assert not np.array_equal(model.get_weights()[0], before[0])
-
-
-def fields_of(part):
-    """Tag and payload of a section with its checksum."""
-    reader = fields.Reader(part)
-    return bytes(reader.raw(1)), bytes(reader.block())
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_levels_too_large_for_the_dtype_are_refused_and_no_variable_changed(tmp_path, dtype):
-    """The values of levels, and what a transform adds up of them, may be infinite."""
-    options = {"use_bias": False, "dtype": dtype}
-    model = keras.Sequential([keras.Input((16,)), layers.Dense(16, **options)])
-    path = tmp_path / "a.dwtz"
-    artifact.save_compressed(model, path, step=0.01, wavelet="haar", axes="matrix", level=4)
-    (kernel,) = packing.pack(model, artifact.find_kernels(model, "haar", 4, "matrix"), 0.01)
-    before = model.get_weights()
-    levels = np.full((16, 16), 1, np.int32)
-    step = {"float16": 1e5, "bfloat16": 1.7e38, "float32": 1.7e38}[dtype]
-    hostile = dataclasses.replace(kernel, levels=levels, step=float(np.float32(step)))
-    parts = sections_of(path.read_bytes())
-    parts[sections.WEIGHTS] = container.Section(
-        sections.WEIGHTS, artifact.tensors.encode([hostile], layout.grid_of)
-    )
-    path.write_bytes(container.pack(list(parts.values())))
-    for load in (lambda: artifact.load_compressed_weights(path, model), lambda: load_new(path)):
-        with pytest.raises(CodecError, match=r"/kernel: has values that are NaN or infinite"):
-            load()
-    assert_same(model.get_weights(), before)
-
-
-def load_new(path):
-    artifact.load_compressed(path)
-
-
-def test_a_file_that_asks_for_more_calls_than_its_size_allows_is_not_written(tmp_path):
-    path = tmp_path / "a.dwtz"
-    few = container.Limits(small_layer_calls=8, bytes_a_call=1 << 20)
-    with pytest.raises(checks.ArgumentError, match=r"calls of layers .* limit of 8 \(layer_calls"):
-        artifact.save_compressed(small_model(), path, step=STEP, limits=few)
-    assert not path.exists()
-    artifact.save_compressed(small_model(), path, step=STEP)
-    with pytest.raises(CodecError, match=r"a\.dwtz: the architecture takes .* calls"):
-        artifact.load_compressed(path, few)

@@ -7,22 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from watched import BATCHES, Batches, Callback, On, fit, zero_fraction
 
 from dwt_keras import DWTCompression, checks
 from dwt_keras.compression import shrink
 
-Callback = keras.callbacks.Callback
-BATCHES = 6
 RAN_OUT = "ignore:Your input ran out of data:UserWarning"
-
-
-class On(Callback):
-    """Calls functions at chosen moments: On(epoch_end=f) calls f(epoch, logs)."""
-
-    def __init__(self, **functions):
-        super().__init__()
-        for moment, function in functions.items():
-            setattr(self, f"on_{moment}", function)
 
 
 @pytest.fixture
@@ -43,19 +33,6 @@ def shrinkings(monkeypatch):
     return watch
 
 
-class Batches(Callback):
-    """Counts batches. Keras counts an optimizer step more where it finds no more data."""
-
-    count = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.count += 1
-
-
-def zero_fraction(callback):
-    return shrink.measure(callback.targets).zero_fraction
-
-
 def unknown(data, batches=BATCHES):
     """A data set that does not know its number of batches."""
     x, y = data
@@ -66,12 +43,6 @@ def unknown(data, batches=BATCHES):
 
     signature = (tf.TensorSpec((None, 8, 8), "float32"), tf.TensorSpec((None,), "int64"))
     return tf.data.Dataset.from_generator(generate, output_signature=signature)
-
-
-def fit(model, data, *callbacks, **options):
-    x, y = data
-    options = {"batch_size": 8, "verbose": 0, **options}
-    return model.fit(x, y, callbacks=list(callbacks), **options)
 
 
 def fit_unknown(model, data, *callbacks, batches=BATCHES, **options):
@@ -378,69 +349,12 @@ def test_a_threshold_of_0_leaves_every_bit(mlp, data, settings):
     assert callback.report.zero_fraction == 0.0
 
 
-def test_a_quantile_grows_cubically_to_its_full_value_by_two_thirds_of_the_epochs(mlp, data):
-    callback = DWTCompression(
-        "haar", 2, threshold_rule="quantile", threshold=0.9, hold_support=False
-    )
-    assert callback.settings.ramp == "cubic"
-    fractions = fit(mlp(), data, callback, epochs=6).history["zero_fraction"]
-    count = 64 * 6 + 6 * 3
-    expected = [0.9 * (1 - (1 - p) ** 3) for p in (0.25, 0.5, 0.75, 1, 1, 1)]
-    assert fractions == pytest.approx(expected, abs=0.5 / count + 1e-9)
-    by_layer = callback.report.zero_fraction_by_layer
-    assert by_layer["hidden"] > 0.9 > by_layer["classes"]
-
-
-def test_the_ramp_begins_and_ends_where_it_is_told(mlp, data):
-    callback = DWTCompression(
-        threshold=0.3, ramp="linear", ramp_begin_epoch=1, ramp_end_epoch=3, apply_every_batches=3
-    )
-    applied = []
-
-    def note(batch, logs):
-        if batch in (2, 5):
-            applied.append(callback.report.threshold)
-
-    history = fit(mlp(), data, callback, On(train_batch_end=note), epochs=4).history
-    assert history["threshold"] == pytest.approx([0, 0.15, 0.3, 0.3])
-    # Shrinkings in mid-epoch are half a step behind.
-    assert applied == pytest.approx([0, 0, 0.075, 0.15, 0.225, 0.3, 0.3, 0.3])
-
-
-@pytest.mark.parametrize(
-    ("ramp", "message"),
-    [
-        ({"ramp_begin_epoch": 2}, "ramp_begin_epoch must lie before the last epoch, 2; given 2"),
-        (
-            {"ramp": "cubic", "ramp_end_epoch": 3},
-            "ramp_end_epoch must not lie beyond the last epoch, 2; given 3",
-        ),
-    ],
-)
-def test_a_ramp_that_the_training_does_not_reach_is_refused(mlp, data, ramp, message):
-    with pytest.raises(checks.ArgumentError, match=message):
-        fit(mlp(), data, DWTCompression(**ramp), epochs=2)
-
-
 def test_a_training_of_no_epoch_changes_nothing(mlp, data):
     model = mlp()
     before = model.get_weights()
     fit(model, data, DWTCompression(threshold=0.3), epochs=0)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-
-
-def test_before_the_ramp_training_is_free(mlp, data):
-    callback = DWTCompression(threshold=0.3, ramp_begin_epoch=1, hold_support=True)
-    fractions = fit(mlp(), data, callback, epochs=2).history["zero_fraction"]
-    assert fractions[0] == 0.0
-    assert fractions[1] > 0.3
-
-
-def test_a_training_resumed_at_a_later_epoch_is_at_that_point_of_the_ramp(mlp, data):
-    callback = DWTCompression(threshold=0.3, ramp="linear", ramp_end_epoch=4)
-    history = fit(mlp(), data, callback, epochs=4, initial_epoch=2).history
-    assert history["threshold"] == pytest.approx([0.225, 0.3])
 
 
 def test_a_second_training_with_the_same_callback(mlp, data, shrinkings):
@@ -529,74 +443,3 @@ def test_seconds_add_up(mlp, data):
     assert 0 < first < 5
     fit(mlp(), data, callback)
     assert callback.seconds > first
-
-
-FRAMES = {"morl": "float32", "cmor1.5-1.0": "complex64"}
-FRAME_RULES = {
-    "absolute": {"threshold": 0.1},
-    "quantile": {"threshold": 0.7, "ramp": "constant"},
-    "bayes": {},
-}
-
-
-@pytest.mark.parametrize("rule", FRAME_RULES)
-@pytest.mark.parametrize("wavelet", FRAMES)
-def test_of_a_frame_the_zeros_before_synthesis_are_counted(mlp, data, wavelet, rule, monkeypatch):
-    model = mlp()
-    callback = DWTCompression(wavelet, 2, threshold_rule=rule, **FRAME_RULES[rule])
-    before, constraints = {}, []
-    original = shrink.shrink
-
-    def watched(found, *args, **kwargs):
-        before.update((one, one.read().copy()) for one in found)
-        return original(found, *args, **kwargs)
-
-    def note(batch, logs):
-        constraints.append(model.get_layer("hidden").kernel.constraint)
-
-    monkeypatch.setattr(shrink, "shrink", watched)
-    history = fit(model, data, callback, On(train_batch_end=note), epochs=2).history
-
-    hidden, classes = callback.targets
-    assert hidden.basis.is_frame
-    assert classes.basis.is_identity
-    coefficients = [one.basis.decompose(before[one]) for one in callback.targets]
-    assert coefficients[0].dtype == FRAMES[wavelet]
-    rows = callback.report.targets
-    assert [row.coefficients for row in rows] == [part.size for part in coefficients]
-    assert rows[0].coefficients == len(coefficients[0]) * 64 * 6 > 64 * 6
-    if rule != "bayes":
-        for one, part, row in zip(callback.targets, coefficients, rows, strict=True):
-            part[np.abs(part) < row.threshold] = 0
-            assert row.zeros == np.count_nonzero(part == 0)
-            kernel = one.basis.reconstruct(part, one.variable.shape, np.dtype(np.float32))
-            np.testing.assert_allclose(one.read(), kernel, rtol=0, atol=1e-6)
-    total = sum(row.coefficients for row in rows)
-    if rule == "quantile":
-        assert sum(row.zeros for row in rows) == round(0.7 * total)
-        assert rows[0].threshold == rows[1].threshold
-    assert rows[0].zeros > 0
-    assert callback.report.zero_fraction == sum(row.zeros for row in rows) / total
-    assert callback.report.zero_fraction_by_layer["hidden"] == rows[0].zero_fraction
-    assert history["zero_fraction"][-1] == callback.report.zero_fraction
-    # The coefficients of what is synthesised are other ones.
-    again = hidden.basis.decompose(hidden.read())
-    assert np.count_nonzero(np.abs(again) < 1e-6) < 0.5 * rows[0].zeros
-    assert callback.settings.hold_support is False
-    assert constraints == [None] * 2 * BATCHES
-
-
-def test_a_frame_spares_its_approximation_where_that_is_wanted(mlp, data):
-    model = mlp(keras.optimizers.SGD(0.0))
-    kernel = model.get_layer("hidden").kernel
-    before = kernel.numpy()
-    callback = DWTCompression("morl", 2, 100.0, keep_approximation=True)
-    fit(model, data, callback)
-    hidden = callback.targets[0]
-    coefficients = hidden.basis.decompose(before)
-    coefficients[1:] = 0
-    expected = hidden.basis.reconstruct(coefficients, (64, 6), np.dtype(np.float32))
-    np.testing.assert_allclose(kernel.numpy(), expected, rtol=0, atol=1e-6)
-    assert np.abs(expected).max() > 0.01
-    row = callback.report.targets[0]
-    assert row.coefficients - row.zeros == 64 * 6

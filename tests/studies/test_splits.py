@@ -20,11 +20,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 import image_files
 
 
-@pytest.fixture(scope="module")
-def digits() -> data.Dataset:
-    return data.load(DataSettings())
-
-
 @pytest.mark.parametrize("seed", [0, 7])
 def test_folds_are_those_of_scikit_learn(digits: data.Dataset, seed: int) -> None:
     labels = np.concatenate([digits.train.labels, digits.validation.labels])

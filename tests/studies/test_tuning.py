@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import json
-import sqlite3
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from searches import run, settings, study_of
 
 from dwt_keras import checks
-from dwt_keras.settings import DataSettings, Settings
+from dwt_keras.settings import Settings
 from dwt_keras.settings.studies import StudySettings
-from dwt_keras.studies import members, preparing, storages, study_run, trial_queue, tuning
+from dwt_keras.studies import members, study_run, trial_queue, tuning
 from dwt_keras.training import control, data, parts, runs
-from dwt_keras.views import tensorboard_run
 from dwt_keras.views.study_view import Trial
 
 # What dies closes no files.
@@ -40,25 +37,6 @@ class Counted(parts.ArrayPart):
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> Any:
         self.reads.append(batch_size)
         return super().batches(batch_size, shuffle_seed=shuffle_seed)
-
-
-@pytest.fixture(scope="module")
-def dataset() -> data.Dataset:
-    found = data.load(DataSettings())
-    train = parts.ArrayPart(found.train.samples(256), found.train.labels[:256])
-    test = parts.ArrayPart(found.test.samples(64), found.test.labels[:64])
-    return dataclasses.replace(found, train=train, test=test)
-
-
-def settings(folder: Path, **values: Any) -> Settings:
-    given = {"epochs": 1, "hidden_units": (8,), "learning_rate": 0.01, "figures": "none"}
-    return Settings.from_flat({**given, "save_dir": str(folder), **values})
-
-
-def study_of(folder: Path) -> list[optuna.trial.FrozenTrial]:
-    with storages.opened(storages.of_folder(folder)) as storage:
-        (name,) = optuna.get_all_study_names(storage)
-        return optuna.load_study(study_name=name, storage=storage).trials
 
 
 def told(trials: list[optuna.trial.FrozenTrial]) -> list[Any]:
@@ -153,44 +131,6 @@ def test_tensorboard_has_each_trial_by_what_was_searched(whole: tuple[Path, Coun
     assert set(found) == {"wavelet", "level", "threshold", "batch_size"}
 
 
-def accuracy_of(values: Mapping[str, Any], epoch: int) -> float:
-    """What a pretended training reaches: more by each epoch, less for large thresholds."""
-    best = 0.9 - 0.5 * values["threshold"] - 0.01 * values["level"]
-    return best - 0.3 / (epoch + 1)
-
-
-@pytest.fixture
-def pretended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Lets trainings be pretended; gets the numbers of the trials that are begun."""
-    begun: list[int] = []
-
-    def train(
-        mine: Settings, _: Any, folder: Path, callbacks: Sequence[Any] = (), is_trial: bool = False
-    ) -> members.Member:
-        if is_trial:
-            begun.append(int(folder.name))
-        if mine.compression.threshold == 1.0:
-            raise ValueError("no network has\n  such a threshold")
-        values = mine.flat()
-        for epoch in range(mine.training.epochs):
-            for each in callbacks:
-                each.on_epoch_end(epoch, {"val_accuracy": accuracy_of(values, epoch)})
-        size = round(100 / (values["threshold"] + 0.01)) + 10 * values["level"]
-        accuracy = accuracy_of(values, mine.training.epochs)
-        name = "validation_accuracy" if is_trial else "test_accuracy"
-        return members.Member(folder, {name: accuracy, "bytes": {"dwtz": size}})
-
-    monkeypatch.setattr(members, "train", train)
-    monkeypatch.setattr(tensorboard_run, "write", lambda *_, **__: None)
-    return begun
-
-
-def run(folder: Path, given: Mapping[str, Any], dataset: data.Dataset, **values: Any) -> Path:
-    """Makes a study; returns its folder."""
-    study_run.run(settings(folder, **values), StudySettings.from_flat(given), dataset)
-    return folder / "digits-mlp/studies/001"
-
-
 def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, how: type[BaseException]) -> None:
     """Lets the process end in the training of a trial."""
     original = members.train
@@ -283,96 +223,6 @@ def test_bytes_within_a_loss_of_accuracy(
     assert record["least_accuracy"] == pytest.approx(0.75)
     # 0.9 - 0.05 - 0.01 - 0.3 / 11 is above it, 0.9 - 0.1 - 0.01 - 0.3 / 11 is too, the next is not.
     assert record["best"]["parameters"] == {"level": 1, "threshold": 0.2}
-
-
-@pytest.mark.parametrize("pruner", ["median", "hyperband"])
-def test_hopeless_trials_are_ended_once_the_threshold_is_full(
-    pruner: str, pretended: list[int], dataset: data.Dataset, tmp_path: Path
-) -> None:
-    given = {"search": "grid", "space": "level=1..4 threshold=0.1,0.8", "prune_trials": pruner}
-    ramp = {"threshold_rule": "quantile", "ramp_end_epoch": 3}
-    found = study_of(run(tmp_path, given, dataset, epochs=9, **ramp))
-    pruned = {trial.number for trial in found if trial.state.name == "PRUNED"}
-    assert {5, 7} <= pruned  # Of the larger threshold, after there is enough to compare with.
-    assert 0 not in pruned
-    told = [set(trial.intermediate_values) for trial in found]
-    # Of nine epochs the first two belong to the ramp, and after the last nothing is left to save.
-    assert set.union(*told) == set(range(1, 7))
-    assert all(1 in each for each in told)
-
-
-def test_pruning_needs_an_epoch_to_prune_at(tmp_path: Path) -> None:
-    search = StudySettings.from_flat(
-        {"trials": 2, "space": "level=1,2", "prune_trials": "median"}
-    ).tuning
-    preparing.check(settings(tmp_path, epochs=3), search)
-    late = settings(tmp_path, epochs=3, ramp="linear", ramp_end_epoch=3)
-    with pytest.raises(checks.ArgumentError, match=r"^prune_trials must be none where the thresh"):
-        preparing.check(late, search)
-    searched = settings(tmp_path, max_accuracy_drop=0.01)
-    with pytest.raises(checks.ArgumentError, match=r"^prune_trials must be none beside max_acc"):
-        preparing.check(searched, search)
-
-
-@pytest.mark.parametrize(
-    ("storage", "said"),
-    [
-        ("sqlite:////nowhere/trials.db", "unable to open database file"),
-        ("postgresql://me:secret@localhost/trials", "Failed to import DB access module"),
-        ("nonsense://there", "nonsense"),
-        ("journal:/nowhere/log", "No such file or directory"),
-    ],
-)
-def test_a_storage_that_cannot_be_had_is_refused(storage: str, said: str) -> None:
-    with (
-        pytest.raises(checks.ArgumentError, match=r"^storage must be a database or") as caught,
-        storages.opened(storage),
-    ):
-        pass
-    assert said in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-def test_a_storage_that_is_lost_costs_one_line(
-    pretended: list[int], dataset: data.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = tmp_path / "trials.db"
-    given = {
-        "trials": 3,
-        "space": "level=1..4 threshold=0.1,0.2",
-        "storage": f"sqlite:///{database}",
-    }
-    original = members.train
-
-    def train(*arguments: Any, **more: Any) -> members.Member:
-        with sqlite3.connect(database) as connection:
-            connection.execute("DROP TABLE trial_user_attributes")
-        connection.close()
-        return original(*arguments, **more)
-
-    monkeypatch.setattr(members, "train", train)
-    with pytest.raises(checks.UserError, match=r"^the storage sqlite:///.*: .*no such table"):
-        run(tmp_path, given, dataset)
-
-
-def test_a_trial_that_takes_its_process_with_it_fails_in_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As if the process were another machine's, and silent.
-    monkeypatch.setattr(trial_queue, "_SILENCE_SECONDS", -1.0)
-    with storages.opened(f"journal:{tmp_path / 'log'}") as storage:
-        study = optuna.create_study(storage=storage, study_name="s")
-        begun = []
-        for _ in range(4):
-            with contextlib.ExitStack() as stack:
-                queue = trial_queue.Queue(study, storage, tmp_path, stack)
-                queue.fill([{}, {}], is_alone=True)
-                taken = queue.taken(lambda number: optuna.samplers.RandomSampler(seed=number))
-                begun += [trial.number for trial in [next(taken, None)] if trial]
-                (tmp_path / "checkpoint" / queue._worker).unlink()
-        assert begun == [0, 0, 0, 1]
-        assert [trial.state.name for trial in study.trials] == ["FAIL", "RUNNING"]
-        assert "ended 3 times" in study.trials[0].user_attrs[trial_queue.FAILURE]
 
 
 def a_trial(number: int, accuracy: float, size: int, is_feasible: bool = True) -> Trial:
