@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ class TestValidation:
 
 
 def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class TestPipeline:
