@@ -38,7 +38,7 @@ BASES = ({"wavelet": "auto"}, {"wavelet": "haar", "level": 3}, {"wavelet": "sym4
          {"wavelet": "none"})  # fmt: skip
 KEPT = (98, 49)
 CNN_ROWS = "conv_:0.6,dense_1:0.25"
-WIDE_ROWS = "dense_1:0.1,dense_2:0.1,classes:0.1"
+WIDE_ROWS = "dense_1:0.1,dense_2:0.4,classes:0.5"
 WIDE_SIDE = 96
 WIDE_BATCH = 256
 # At 0.001 the first epoch's loss is above 9: too long a step for 9,216 inputs.
