@@ -17,6 +17,7 @@ from dwt_keras.training import (
     data,
     distribution,
     early_stopping,
+    epoch_log,
     epochs,
     learning_rate,
     numerics,
@@ -169,10 +170,12 @@ def fit(
                 apart = prepare(settings, dataset)
             distribution.synchronise(apart.model)
             callbacks = _callbacks(apart.compression, settings, samples, folder, watching)
-            epochs.fit_plainly(apart.model, settings, dataset, callbacks.all, folder)
+            of_head = _of_head(settings, folder)
+            epochs.fit_plainly(apart.model, settings, dataset, callbacks.all, folder, of_head)
     model, compression = prepared.model, prepared.compression
     callbacks = _callbacks(compression, settings, samples, folder, watching)
-    done = epochs.fit_plainly(model, settings, dataset, callbacks.all, folder)
+    of_head = _of_head(settings, folder)
+    done = epochs.fit_plainly(model, settings, dataset, callbacks.all, folder, of_head)
     return Trained(
         model,
         compression,
@@ -228,7 +231,7 @@ def _callbacks(
         compression,
         *learning_rate.callbacks(settings, samples, first),
         *best,
-        keras.callbacks.CSVLogger(folder / epochs.HISTORY, append=True),
+        epoch_log.EpochLog(folder),
         *tensorboard.callbacks(
             folder / "tensorboard",
             compression,
@@ -238,6 +241,16 @@ def _callbacks(
         *others,
     ]
     return _Callbacks(everyone, stopping, best, watch)
+
+
+def _of_head(settings: Settings, folder: Path) -> list[Any]:
+    """The callbacks of the head's phase, which record it as `_callbacks` do the other epochs."""
+    from dwt_keras.views import tensorboard
+
+    return [
+        epoch_log.EpochLog(folder, first=-settings.transfer.head_epochs),
+        tensorboard.EpochSummaries(log_dir=str(folder / "tensorboard" / "head"), write_graph=False),
+    ]
 
 
 def show(
