@@ -26,6 +26,8 @@ from dwt_keras.training import (
 )
 
 _MOST_NAMES = 6
+# The share of a statistic of batch normalisation that must not be the old one at the end.
+_OLD_SHARE = 0.1
 
 Say = Callable[[str], None]
 
@@ -52,10 +54,16 @@ def build(settings: Settings, dataset: data.Dataset, say: Say) -> keras.Model:
         model = normalization.normalized(model, dataset.train)
     if settings.transfer.init is not None:
         _take(model, settings.transfer.init, say)
+    if settings.freezes_batch_norm:
+        frozen = _freeze_batch_norm(model, settings)
+        if frozen:
+            say(f"batch normalisation stays as it came: {_listed(frozen)}")
     if settings.transfer.freeze_until is not None:
         frozen = _freeze(model, settings.transfer.freeze_until)
         left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"
         say(f"frozen, {left}: {_listed(frozen)}")
+    if settings.transfer.init or _is_trained(settings):
+        _tell_of_lagging(model, settings, len(dataset.train), say)
     return model
 
 
@@ -170,11 +178,57 @@ def _match(stored: weight_files.Weights, name: str, layer: Any) -> list[Any] | N
 def _head(model: keras.Model, settings: Settings) -> set[str]:
     """Paths of the layers that did not come with weights, and of the last that has some."""
     layers = list(weight_files.of_layers(model))
-    head = {layers[-1][0]}
+    head = {path for path, _ in layers[-1:]}
     if settings.transfer.init is not None and not settings.comes_with_weights:
         stored = weight_files.read(settings.transfer.init)
         head |= {path for path, layer in layers if _match(stored, path, layer) is None}
     return head
+
+
+def _freeze_batch_norm(model: keras.Model, settings: Settings) -> list[str]:
+    """Freezes the BatchNormalization layers that came with weights; returns their paths.
+
+    A frozen one infers: it normalises by the statistics that it came with.
+    """
+    found = _batch_norms(model, settings)
+    for layer in found.values():
+        layer.trainable = False
+    return list(found)
+
+
+def _is_trained(settings: Settings) -> bool:
+    """Whether a network certainly comes with weights; a function's may be fresh."""
+    kind = sources.model_kind(settings.training.model)
+    return settings.comes_with_weights and kind != sources.FUNCTION
+
+
+def _tell_of_lagging(model: keras.Model, settings: Settings, samples: int, say: Say) -> None:
+    """Says where batch normalisation will infer by statistics that are still the old ones.
+
+    It learns by those of batches, and what it infers by follows them by its momentum.
+    """
+    training = settings.training
+    updates = training.epochs * math.ceil(samples / training.batch_size)
+    lagging = [
+        path
+        for path, layer in _batch_norms(model, settings).items()
+        if layer.trainable and layer.momentum**updates > _OLD_SHARE
+    ]
+    if lagging:
+        say(
+            f"batch normalisation: {updates:,} updates are too few for its statistics to follow: "
+            f"{_listed(lagging)} (--freeze_batch_norm=on keeps them as they came)"
+        )
+
+
+def _batch_norms(model: keras.Model, settings: Settings) -> dict[str, Any]:
+    """The BatchNormalization layers that came with weights, by path."""
+    head = _head(model, settings)
+    return {
+        path: layer
+        for path, layer in weight_files.of_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization) and path not in head
+    }
 
 
 def _freeze(model: keras.Model, until: str) -> list[str]:

@@ -235,7 +235,7 @@ def test_the_head_learns_first_and_without_compression(
         assert head.training.epochs == 3
         assert head.optimization.learning_rate_schedule == "constant"
         assert learning(model) == {"classes"}
-    assert len(model.trainable_variables) == 8
+    assert learning(model) == {"low", "high", "classes"}  # But batch normalisation.
 
     seen: list[tuple[int, float]] = []
 
@@ -251,6 +251,54 @@ def test_the_head_learns_first_and_without_compression(
     # The other layers begin where they were, the head does not.
     assert seen == [(True, 2)]
     assert not np.array_equal(model.get_layer("low").kernel, source.get_layer("low").kernel)
+
+
+@pytest.mark.parametrize(("freeze", "is_kept"), [("auto", True), ("off", False)])
+def test_batch_normalisation_infers_by_the_statistics_that_it_came_with(
+    dataset: data.Dataset, net: str, tmp_path: Path, freeze: str, is_kept: bool
+) -> None:
+    source = fitting.build(settings(model=net), dataset)
+    norm = source.get_layer("norm")
+    norm.set_weights([value + 0.5 for value in norm.get_weights()])
+    source.save(tmp_path / "a.keras")
+    told = settings(
+        model=str(tmp_path / "a.keras"), head_epochs=1, freeze_batch_norm=freeze, threshold=0.0
+    )
+    said: list[str] = []
+    model = fitting.fit(fitting.prepare(told, dataset, said.append), told, dataset, tmp_path).model
+    same = [
+        np.array_equal(one, other)
+        for one, other in zip(
+            model.get_layer("norm").get_weights(), norm.get_weights(), strict=True
+        )
+    ]
+    assert same == 4 * [is_kept]
+    assert ("batch normalisation stays as it came: norm" in said) is is_kept
+    # It has learnt as it infers.
+    images = dataset.test.samples()
+    learning = np.asarray(model(images, training=True))
+    assert np.array_equal(learning, model.predict(images, verbose=0)) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("given", "momentum", "is_told"),
+    [({}, 0.99, True), ({"freeze_batch_norm": "on"}, 0.99, False), ({}, 0.5, False)],
+)
+def test_statistics_that_cannot_follow_are_told(
+    dataset: data.Dataset, tmp_path: Path, given: Any, momentum: float, is_told: bool
+) -> None:
+    inner = [
+        layers.Flatten(),
+        layers.Dense(4),
+        layers.BatchNormalization(momentum=momentum, name="n"),
+    ]
+    keras.Sequential([keras.Input((8, 8, 1)), *inner, layers.Dense(3, "softmax")]).save(
+        tmp_path / "a.keras"
+    )
+    said: list[str] = []
+    fitting.build(settings(model=str(tmp_path / "a.keras"), **given), dataset, said.append)
+    lagging = "batch normalisation: 6 updates are too few for its statistics to follow: n (--fre"
+    assert any(line.startswith(lagging) for line in said) is is_told
 
 
 def test_the_heads_learning_rate_is_its_own(
