@@ -82,7 +82,7 @@ def _fit_head(
         _compile(model, alone, dataset)
         _fit(model, alone, dataset, callbacks, checkpoints)
     _compile(model, settings, dataset)
-    telling.say(f"the whole network, for {settings.training.epochs} epochs")
+    telling.say(f"all that is not frozen, for {settings.training.epochs} epochs")
     return checkpoints
 
 

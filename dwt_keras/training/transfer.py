@@ -15,9 +15,10 @@ import keras
 
 from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings, sources
-from dwt_keras.settings.optimization import OptimizationSettings
+from dwt_keras.settings.optimization import DEFAULT_LEARNING_RATES, OptimizationSettings
 from dwt_keras.training import (
     data,
+    fine_tuning,
     models,
     normalization,
     outside_models,
@@ -26,8 +27,6 @@ from dwt_keras.training import (
 )
 
 _MOST_NAMES = 6
-# The share of a statistic of batch normalisation that must not be the old one at the end.
-_OLD_SHARE = 0.1
 
 Say = Callable[[str], None]
 
@@ -54,16 +53,7 @@ def build(settings: Settings, dataset: data.Dataset, say: Say) -> keras.Model:
         model = normalization.normalized(model, dataset.train)
     if settings.transfer.init is not None:
         _take(model, settings.transfer.init, say)
-    if settings.freezes_batch_norm:
-        frozen = _freeze_batch_norm(model, settings)
-        if frozen:
-            say(f"batch normalisation stays as it came: {_listed(frozen)}")
-    if settings.transfer.freeze_until is not None:
-        frozen = _freeze(model, settings.transfer.freeze_until)
-        left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"
-        say(f"frozen, {left}: {_listed(frozen)}")
-    if settings.transfer.init or _is_trained(settings):
-        _tell_of_lagging(model, settings, len(dataset.train), say)
+    _protect(model, settings, len(dataset.train), say)
     return model
 
 
@@ -105,6 +95,8 @@ def head_alone(model: keras.Model, settings: Settings) -> Iterator[Settings]:
             if path not in head:
                 layer.trainable = False
         own = settings.optimization
+        # The default of fresh weights, not that of weights that learn on.
+        rate = settings.transfer.head_learning_rate or DEFAULT_LEARNING_RATES[own.optimizer]
         yield dataclasses.replace(
             settings,
             # A ramp of the compression need not lie within so few epochs.
@@ -115,7 +107,7 @@ def head_alone(model: keras.Model, settings: Settings) -> Iterator[Settings]:
                 momentum=own.momentum,
                 weight_decay=own.weight_decay,
                 clip_norm=own.clip_norm,
-                learning_rate=settings.transfer.head_learning_rate,
+                learning_rate=rate,
                 learning_rate_schedule="constant",
             ),
         )
@@ -185,35 +177,24 @@ def _head(model: keras.Model, settings: Settings) -> set[str]:
     return head
 
 
-def _freeze_batch_norm(model: keras.Model, settings: Settings) -> list[str]:
-    """Freezes the BatchNormalization layers that came with weights; returns their paths.
-
-    A frozen one infers: it normalises by the statistics that it came with.
-    """
-    found = _batch_norms(model, settings)
-    for layer in found.values():
-        layer.trainable = False
-    return list(found)
-
-
-def _is_trained(settings: Settings) -> bool:
-    """Whether a network certainly comes with weights; a function's may be fresh."""
-    kind = sources.model_kind(settings.training.model)
-    return settings.comes_with_weights and kind != sources.FUNCTION
-
-
-def _tell_of_lagging(model: keras.Model, settings: Settings, samples: int, say: Say) -> None:
-    """Says where batch normalisation will infer by statistics that are still the old ones.
-
-    It learns by those of batches, and what it infers by follows them by its momentum.
-    """
-    training = settings.training
-    updates = training.epochs * math.ceil(samples / training.batch_size)
-    lagging = [
-        path
-        for path, layer in _batch_norms(model, settings).items()
-        if layer.trainable and layer.momentum**updates > _OLD_SHARE
-    ]
+def _protect(model: keras.Model, settings: Settings, samples: int, say: Say) -> None:
+    """Freezes batch normalisation where that is asked for; says what becomes of the rest."""
+    fresh = _head(model, settings)
+    if settings.freezes_batch_norm:
+        found = fine_tuning.batch_norms(model, fresh)
+        for layer in found.values():
+            layer.trainable = False
+        if found:
+            say(f"batch normalisation stays as it came: {_listed(list(found))}")
+    if settings.transfer.freeze_until is not None:
+        frozen = _freeze(model, settings.transfer.freeze_until)
+        left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"
+        say(f"frozen, {left}: {_listed(frozen)}")
+    given = settings.optimization.learning_rate
+    if given is None and fine_tuning.needs_small_steps(model, settings):
+        say("what came along learns on: steps are a tenth of the default (--learning_rate)")
+    updates = settings.training.epochs * math.ceil(samples / settings.training.batch_size)
+    lagging = fine_tuning.lagging(model, fresh, updates) if _is_trained(settings) else []
     if lagging:
         say(
             f"batch normalisation: {updates:,} updates are too few for its statistics to follow: "
@@ -221,14 +202,11 @@ def _tell_of_lagging(model: keras.Model, settings: Settings, samples: int, say: 
         )
 
 
-def _batch_norms(model: keras.Model, settings: Settings) -> dict[str, Any]:
-    """The BatchNormalization layers that came with weights, by path."""
-    head = _head(model, settings)
-    return {
-        path: layer
-        for path, layer in weight_files.of_layers(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and path not in head
-    }
+def _is_trained(settings: Settings) -> bool:
+    """Whether a network certainly comes with weights; a function's may be fresh."""
+    kind = sources.model_kind(settings.training.model)
+    is_known = settings.comes_with_weights and kind != sources.FUNCTION
+    return is_known or settings.transfer.init is not None
 
 
 def _freeze(model: keras.Model, until: str) -> list[str]:

@@ -12,7 +12,16 @@ from keras import layers
 
 from dwt_keras import checks, save_compressed
 from dwt_keras.settings import Settings
-from dwt_keras.training import control, data, epochs, fitting, scoring, starting_files, transfer
+from dwt_keras.training import (
+    control,
+    data,
+    epochs,
+    fine_tuning,
+    fitting,
+    scoring,
+    starting_files,
+    transfer,
+)
 from dwt_keras.training.parts import ArrayPart
 
 MODULE = """
@@ -301,6 +310,43 @@ def test_statistics_that_cannot_follow_are_told(
     assert any(line.startswith(lagging) for line in said) is is_told
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"head_epochs": 1}, 1e-4),
+        ({"head_epochs": 1, "optimizer": "sgd"}, 1e-3),
+        ({"head_epochs": 1, "freeze_batch_norm": "off"}, 1e-3),
+        ({"head_epochs": 1, "freeze_until": "norm"}, 1e-3),
+        ({}, 1e-3),
+    ],
+)
+def test_steps_are_small_before_batch_normalisation_that_is_frozen(
+    dataset: data.Dataset, net: str, given: dict[str, Any], expected: float
+) -> None:
+    said: list[str] = []
+    told = settings(model=net, **given)
+    model = fitting.build(told, dataset, said.append)
+    assert float(model.optimizer.learning_rate) == pytest.approx(expected)
+    is_told = any(line.startswith("what came along learns on: steps are a tenth") for line in said)
+    assert is_told is (given == {"head_epochs": 1} or "optimizer" in given)
+    assert fine_tuning.needs_small_steps(model, settings(model="applications:VGG16"))
+    assert not fine_tuning.needs_small_steps(
+        model, settings(model="applications:VGG16", freeze_until="block4_pool")
+    )
+
+
+def test_a_lowest_step_size_above_the_small_ones_is_refused(
+    dataset: data.Dataset, net: str
+) -> None:
+    told = settings(
+        model=net, head_epochs=1, learning_rate_schedule="cosine", lowest_learning_rate=5e-4
+    )
+    with pytest.raises(
+        checks.ArgumentError, match=r"^lowest_learning_rate must be below .* 0\.0005"
+    ):
+        fitting.build(told, dataset)
+
+
 def test_the_heads_learning_rate_is_its_own(
     dataset: data.Dataset, net: str, tmp_path: Path
 ) -> None:
@@ -308,6 +354,9 @@ def test_the_heads_learning_rate_is_its_own(
     model = fitting.build(told, dataset)
     with transfer.head_alone(model, told) as head:
         assert head.optimization.learning_rate == 0.07
+    by_default = settings(model=net, head_epochs=1, learning_rate=0.002)
+    with transfer.head_alone(model, by_default) as head:
+        assert head.optimization.learning_rate == 0.001
     epochs.fit_plainly(model, told, dataset, [], tmp_path)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.002)
 
