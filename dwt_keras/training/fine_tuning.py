@@ -18,7 +18,7 @@ from dwt_keras.settings import Settings, sources
 from dwt_keras.training import weight_files
 
 # By how much smaller the steps are: at the default MobileNetV2 loses all that it has learnt
-# (docs/benchmarks.md).
+# (docs/decisions/024-weights-that-learn-on.md).
 DIVISOR = 10
 # The share of a statistic of batch normalisation that must not be the old one at the end.
 _OLD_SHARE = 0.1
