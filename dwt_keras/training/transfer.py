@@ -15,6 +15,7 @@ import keras
 
 from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings, sources
+from dwt_keras.settings.numerics import ON
 from dwt_keras.settings.optimization import DEFAULT_LEARNING_RATES, OptimizationSettings
 from dwt_keras.training import (
     data,
@@ -186,6 +187,8 @@ def _protect(model: keras.Model, settings: Settings, samples: int, say: Say) -> 
             layer.trainable = False
         if found:
             say(f"batch normalisation stays as it came: {_listed(list(found))}")
+        elif settings.transfer.freeze_batch_norm == ON:
+            say("no batch normalisation came along that could be frozen")
     if settings.transfer.freeze_until is not None:
         frozen = _freeze(model, settings.transfer.freeze_until)
         left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"

@@ -335,6 +335,14 @@ def test_steps_are_small_before_batch_normalisation_that_is_frozen(
     )
 
 
+def test_nothing_to_freeze_is_told(dataset: data.Dataset, tmp_path: Path) -> None:
+    path = write(trained(), tmp_path / "a.keras")
+    said: list[str] = []
+    told = settings(hidden_units=(4, 4), init=path, freeze_batch_norm="on")
+    fitting.build(told, dataset, said.append)
+    assert said[1:] == ["no batch normalisation came along that could be frozen"]
+
+
 def test_a_lowest_step_size_above_the_small_ones_is_refused(
     dataset: data.Dataset, net: str
 ) -> None:
