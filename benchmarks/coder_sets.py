@@ -7,16 +7,15 @@ later call does not train again. The others are the weights that PyPI's mtcnn sh
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import math
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+import packages
 from runs import FASHION_MNIST
 
 from dwt_keras import save_compressed
@@ -203,15 +202,7 @@ def mtcnn(folder: Path) -> dict[str, Set]:
 
 
 def mtcnn_kernels(folder: Path, network: str) -> dict[str, np.ndarray]:
-    import joblib
-
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    # joblib itself finds lz4 only if it was there when joblib was first imported.
-    import lz4.frame
-
-    packed = (folder / "mtcnn" / "assets" / "weights" / f"{network}.lz4").read_bytes()
-    weights = joblib.load(io.BytesIO(lz4.frame.decompress(packed)))
+    weights = packages.mtcnn_weights(folder, network)
     # Slopes of PReLU have three axes, biases one; the files have no names.
     found = [values for values in weights if values.ndim in (2, 4)]
     return {f"layer{index}/kernel": values for index, values in enumerate(found, start=1)}

@@ -37,6 +37,7 @@ MISTAKES = [
     ("--init=none.dwtz", "--init must be a file; there is none at 'none.dwtz'"),
     ("--weights=none", "--weights goes with model=applications:NAME"),
     ("--head_epochs=2", "--head_epochs needs weights to start from"),
+    ("--freeze_batch_norm=on", "--freeze_batch_norm needs weights to start from"),
     ("--dataset=none.npz", "none.npz: cannot be read (No such file or directory)"),
     ("--dataset=./none/", "none: must be a folder that can be read (No such file"),
     ("--dataset=nowhere:load", "--dataset must be package.module:function; nowhere cannot be"),

@@ -79,6 +79,11 @@ class Settings(Groups):
         """Whether the network is one that has been trained before."""
         return transfers.comes_with_weights(self.transfer, self.training.model)
 
+    @property
+    def freezes_batch_norm(self) -> bool:
+        """Whether BatchNormalization layers that come with weights stay as they came."""
+        return transfers.freezes_batch_norm(self.transfer, self.training.model)
+
     def to_json(self) -> str:
         """The settings as a JSON object, one key a setting."""
         return json.dumps(self.flat(), indent=2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dwt_keras import checks
 from dwt_keras.settings.distribution import MULTIWORKER
 from dwt_keras.settings.fields import setting
+from dwt_keras.settings.numerics import OFF, ON
 from dwt_keras.settings.optimization import CONSTANT, COSINE
 
 if TYPE_CHECKING:
@@ -163,7 +164,12 @@ class EnsembleSettings:
         epochs = whole + (number <= rest)
         transfer = settings.transfer
         if number > 1:  # Its head has been trained before.
-            transfer = dataclasses.replace(transfer, head_epochs=0, head_learning_rate=None)
+            transfer = dataclasses.replace(
+                transfer,
+                head_epochs=0,
+                head_learning_rate=None,
+                freeze_batch_norm=ON if settings.freezes_batch_norm else OFF,
+            )
         try:
             return dataclasses.replace(
                 settings,

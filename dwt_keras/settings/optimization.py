@@ -69,7 +69,8 @@ class OptimizationSettings:
         "The optimizer's step size, the largest where a schedule changes it (default: 0.001, for "
         "sgd 0.01, for lion 0.0001; with the cosine schedule adam, adamw and nadam get more where "
         "there are fewer than 12,000 gradient updates, and where rows or columns go, up to five "
-        "times as much).",
+        "times as much; a tenth of all that for a pretrained applications:NAME that is not frozen, "
+        "and for layers before a batch normalisation that is).",
     )
     learning_rate_schedule: str | None = setting(
         None,

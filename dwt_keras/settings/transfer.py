@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from dwt_keras import checks
 from dwt_keras.settings import sources
 from dwt_keras.settings.fields import setting
+from dwt_keras.settings.numerics import AUTO, OFF, ON
 
 IMAGENET, FRESH = "imagenet", "none"
+FREEZING = (AUTO, ON, OFF)
 INIT_SUFFIXES = (".keras", ".dwtz", ".weights.h5")
 WEIGHTS_SUFFIXES = (".h5",)
 
@@ -48,6 +50,13 @@ class TransferSettings:
         "The optimizer's step size in the head's epochs, which does not change in them (default: "
         "that of --learning_rate without a schedule). Raising it learns faster, less steadily.",
     )
+    freeze_batch_norm: str = setting(
+        AUTO,
+        "Whether BatchNormalization layers that come with weights keep these and normalise by the "
+        "statistics that they came with, as they do once trained: on, off, or auto, which is on "
+        "with head_epochs and for pretrained applications:NAME. Their statistics move too slowly "
+        "to follow a short training; off suits long ones, and data unlike those they are from.",
+    )
     shrink_frozen: bool = setting(
         False, "Compress the frozen layers too, which cannot recover from it."
     )
@@ -76,6 +85,7 @@ class TransferSettings:
                     "head_learning_rate",
                     f"needs head_epochs; given {self.head_learning_rate:g} without",
                 )
+        checks.choice("freeze_batch_norm", self.freeze_batch_norm, FREEZING)
         checks.boolean("shrink_frozen", self.shrink_frozen)
         if self.shrink_frozen and self.freeze_until is None:
             raise checks.ArgumentError("shrink_frozen", "needs freeze_until; given without")
@@ -93,12 +103,25 @@ def check_beside(transfer: TransferSettings, model: str) -> None:
             f"goes with model=applications:NAME; given beside model={model} "
             "(init takes the weights of a network for any)",
         )
-    if transfer.head_epochs and not (transfer.init or comes_with_weights(transfer, model)):
-        raise checks.ArgumentError(
-            "head_epochs",
-            "needs weights to start from: init, or a model that comes with some; given "
-            f"{transfer.head_epochs} beside model={model}",
-        )
+    has_start = transfer.init or comes_with_weights(transfer, model)
+    for name in ("head_epochs", "freeze_batch_norm"):
+        given = getattr(transfer, name)
+        if given not in (0, AUTO, OFF) and not has_start:
+            raise checks.ArgumentError(
+                name,
+                "needs weights to start from: init, or a model that comes with some; given "
+                f"{given} beside model={model}",
+            )
+
+
+def freezes_batch_norm(transfer: TransferSettings, model: str) -> bool:
+    """Whether BatchNormalization layers stay as they came."""
+    if transfer.freeze_batch_norm != AUTO:
+        return transfer.freeze_batch_norm == ON
+    is_pretrained = comes_with_weights(transfer, model)
+    return bool(transfer.head_epochs) or (
+        is_pretrained and sources.model_kind(model) == sources.APPLICATION
+    )
 
 
 def comes_with_weights(transfer: TransferSettings, model: str) -> bool:

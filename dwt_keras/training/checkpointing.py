@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 
-from dwt_keras import files
 from dwt_keras.training import checkpoint
 
 # What Keras' own callbacks remember from one epoch to the next.
@@ -32,7 +29,6 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: Of the training.
         callbacks: The other callbacks.
-        writes: Whether to write; else a training is taken up alone.
 
     Attributes:
         epochs_done: How many epochs are over.
@@ -43,16 +39,20 @@ class Checkpoints(keras.callbacks.Callback):
         UserError: If a state that was kept is damaged.
     """
 
-    def __init__(self, folder: Path, callbacks: Sequence[Any], *, writes: bool = True) -> None:
+    def __init__(self, folder: Path, callbacks: Sequence[Any]) -> None:
         super().__init__()
         self._folder = folder
         self._callbacks = callbacks
-        self._writes = writes
         self._saved = checkpoint.load(folder)
         self.epochs_done = 0 if self._saved is None else int(self._saved["epochs_done"])
         self.seconds = 0.0 if self._saved is None else float(self._saved["seconds"])
         self.seconds_before = self.seconds
         self._since = 0.0
+
+    def begin_after(self, phase: Self) -> None:
+        """Counts what an earlier phase of the training took, before this one begins."""
+        self.seconds += phase.seconds
+        self.seconds_before += phase.seconds_before
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._since = time.perf_counter()
@@ -69,8 +69,6 @@ class Checkpoints(keras.callbacks.Callback):
         now = time.perf_counter()
         self.seconds, self._since = self.seconds + now - self._since, now
         self.epochs_done = epoch + 1
-        if not self._writes:
-            return
         state = {
             "epochs_done": self.epochs_done,
             "seconds": self.seconds,
@@ -79,23 +77,6 @@ class Checkpoints(keras.callbacks.Callback):
             "callbacks": [_get_state(callback) for callback in self._callbacks],
         }
         checkpoint.save(self._folder, state)
-
-
-def cut_history(path: Path, epochs: int) -> None:
-    """Removes from a history.csv what it says of epochs that have to be repeated.
-
-    Args:
-        path: The file, which need not exist.
-        epochs: How many epochs are over for good.
-    """
-    if not path.exists():
-        return
-    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    kept = [row for row in rows[1:] if row and row[0].isdigit() and int(row[0]) < epochs]
-    text = io.StringIO()
-    csv.writer(text).writerows([*rows[:1], *kept])
-    with files.replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,21 @@ from dwt_keras.training import (
     checkpointing,
     data,
     distribution,
+    epoch_log,
     learning_rate,
     loop,
     numerics,
     optimizers,
     penalties,
+    runs,
     scoring,
     soft_labels,
     telling,
     transfer,
 )
 
-HISTORY = "history.csv"
+# Of the head's phase, below the folder of all checkpoints, with which they go.
+_HEAD = "head"
 
 
 def fit_plainly(
@@ -34,6 +38,7 @@ def fit_plainly(
     dataset: data.Dataset,
     callbacks: list[Any],
     folder: Path,
+    of_head: Sequence[Any] = (),
 ) -> checkpointing.Checkpoints:
     """Trains to the end; returns what knows how long it took.
 
@@ -43,17 +48,14 @@ def fit_plainly(
         dataset: The data.
         callbacks: Keras' callbacks.
         folder: Gets checkpoints; a training that was interrupted there goes on.
+        of_head: Keras' callbacks for the head's phase.
     """
     checkpoints = checkpointing.Checkpoints(folder, callbacks)
-    checkpointing.cut_history(folder / HISTORY, checkpoints.epochs_done)
+    epoch_log.cut(folder, checkpoints.epochs_done)
     # A training that goes on has its head behind it.
     if settings.transfer.head_epochs and not checkpoints.epochs_done:
-        telling.say(f"the head alone, for {settings.transfer.head_epochs} epochs")
-        with transfer.head_alone(model, settings) as of_head:
-            _compile(model, of_head, dataset)
-            alone = checkpointing.Checkpoints(folder, [], writes=False)
-            _fit(model, of_head, dataset, [], alone)
-        _compile(model, settings, dataset)
+        alone = _fit_head(model, settings, dataset, list(of_head), folder)
+        checkpoints.begin_after(alone)
     _fit(model, settings, dataset, callbacks, checkpoints)
     learning_rate.end(model, settings.optimization)
     numerics.compute_in_float32(model, settings.numerics)
@@ -61,6 +63,26 @@ def fit_plainly(
     # agrees to the bit: XLA's differ in the last place.
     model.jit_compile = False
     model.make_test_function(force=True)
+    return checkpoints
+
+
+def _fit_head(
+    model: keras.Model,
+    settings: Settings,
+    dataset: data.Dataset,
+    callbacks: list[Any],
+    folder: Path,
+) -> checkpointing.Checkpoints:
+    """Trains the head alone, for the epochs of its phase that are left."""
+    epochs = settings.transfer.head_epochs
+    checkpoints = checkpointing.Checkpoints(folder / runs.CHECKPOINT / _HEAD, callbacks)
+    epoch_log.cut(folder, checkpoints.epochs_done - epochs)
+    telling.say(f"the head alone, for {epochs} epochs")
+    with transfer.head_alone(model, settings) as alone:
+        _compile(model, alone, dataset)
+        _fit(model, alone, dataset, callbacks, checkpoints)
+    _compile(model, settings, dataset)
+    telling.say(f"all that is not frozen, for {settings.training.epochs} epochs")
     return checkpoints
 
 

@@ -17,7 +17,9 @@ from dwt_keras.training import (
     data,
     distribution,
     early_stopping,
+    epoch_log,
     epochs,
+    fine_tuning,
     learning_rate,
     numerics,
     optimizers,
@@ -70,9 +72,10 @@ class Trained:
 
 @dataclasses.dataclass(frozen=True)
 class _Callbacks:
-    """The callbacks of one training, in their order, and what is asked of some of them later."""
+    """The callbacks of a training and of its head's phase; what is asked of some of them later."""
 
     all: list[Any]
+    of_head: list[Any]
     stopping: list[Any]
     best: list[best_epoch.BestEpoch]
     watch: Any
@@ -168,11 +171,11 @@ def fit(
             with strategy.scope():
                 apart = prepare(settings, dataset)
             distribution.synchronise(apart.model)
-            callbacks = _callbacks(apart.compression, settings, samples, folder, watching)
-            epochs.fit_plainly(apart.model, settings, dataset, callbacks.all, folder)
+            told = _callbacks(apart, settings, samples, folder, watching)
+            epochs.fit_plainly(apart.model, settings, dataset, told.all, folder, told.of_head)
     model, compression = prepared.model, prepared.compression
-    callbacks = _callbacks(compression, settings, samples, folder, watching)
-    done = epochs.fit_plainly(model, settings, dataset, callbacks.all, folder)
+    callbacks = _callbacks(prepared, settings, samples, folder, watching)
+    done = epochs.fit_plainly(model, settings, dataset, callbacks.all, folder, callbacks.of_head)
     return Trained(
         model,
         compression,
@@ -192,10 +195,12 @@ def fit_control(
     It trains to the end; early stopping only chooses the best epoch.
     """
 
+    small = fine_tuning.needs_small_steps(model, settings)
+
     def callbacks() -> list[Any]:
         return [
             *early_stopping.keeping_the_best(settings.optimization),
-            *learning_rate.callbacks(settings, len(dataset.train), 0),
+            *learning_rate.callbacks(settings, len(dataset.train), 0, small),
         ]
 
     with distribution.training(settings) as strategy:
@@ -208,7 +213,7 @@ def fit_control(
 
 
 def _callbacks(
-    compression: DWTCompression,
+    prepared: Prepared,
     settings: Settings,
     samples: int,
     folder: Path,
@@ -217,6 +222,8 @@ def _callbacks(
     # Here and not above: views stand over training and look at what it leaves.
     from dwt_keras.views import tensorboard, watching
 
+    compression = prepared.compression
+    small = fine_tuning.needs_small_steps(prepared.model, settings)
     first = schedule.first_full_epoch(settings.compression, settings.training.epochs)
     # It restores weights at the end, which the compression then makes sure of.
     stopping = early_stopping.callbacks(settings.optimization, first)
@@ -226,9 +233,9 @@ def _callbacks(
         *stopping,
         watch,  # Changes nothing, and must see kernels before the compression does.
         compression,
-        *learning_rate.callbacks(settings, samples, first),
+        *learning_rate.callbacks(settings, samples, first, small),
         *best,
-        keras.callbacks.CSVLogger(folder / epochs.HISTORY, append=True),
+        epoch_log.EpochLog(folder),
         *tensorboard.callbacks(
             folder / "tensorboard",
             compression,
@@ -237,7 +244,11 @@ def _callbacks(
         ),
         *others,
     ]
-    return _Callbacks(everyone, stopping, best, watch)
+    of_head = [
+        epoch_log.EpochLog(folder, first=-settings.transfer.head_epochs),
+        tensorboard.EpochSummaries(log_dir=str(folder / "tensorboard" / "head"), write_graph=False),
+    ]
+    return _Callbacks(everyone, of_head, stopping, best, watch)
 
 
 def show(

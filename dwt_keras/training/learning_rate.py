@@ -14,10 +14,11 @@ import keras
 from keras import ops
 from keras.optimizers import schedules
 
+from dwt_keras import checks
 from dwt_keras.settings import Settings
 from dwt_keras.settings import optimization as names
 from dwt_keras.settings.optimization import OptimizationSettings
-from dwt_keras.training import telling
+from dwt_keras.training import fine_tuning, telling
 
 # For how many of Adam's updates its step size is right where it falls to zero, and by how much it
 # is raised at most where they are fewer; the optimizers whose updates are like Adam's.
@@ -136,22 +137,31 @@ class Plateau(keras.callbacks.ReduceLROnPlateau):
             logs["learning_rate"] = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
 
-def schedule(settings: Settings, samples: int) -> Any:
+def schedule(settings: Settings, samples: int, small: bool = False) -> Any:
     """The step size of a training: a number, or a function of the number of updates.
 
     Args:
         settings: Give the schedule, the epochs and the batch size.
         samples: How many samples an epoch has.
+        small: Whether the default is to be one for weights that learn on.
+
+    Raises:
+        ArgumentError: If the lowest step size is not below that.
     """
     optimization, epochs = settings.optimization, settings.training.epochs
     kind = str(optimization.learning_rate_schedule)
     an_epoch = math.ceil(samples / settings.training.batch_size)
     warmup_steps = _warmup_steps(settings, samples)
     steps = max(epochs * an_epoch - warmup_steps, 1)
-    rate = _largest(settings, epochs * an_epoch)
+    rate = _largest(settings, epochs * an_epoch, small)
     lowest = optimization.lowest_learning_rate
     if lowest is None:
         lowest = rate * _LOWEST_SHARES.get(kind, 0.0)
+    elif lowest >= rate:
+        raise checks.ArgumentError(
+            "lowest_learning_rate",
+            f"must be below the step size of weights that learn on, {rate:g}; given {lowest:g}",
+        )
     found: Any = rate
     if kind == names.STEP:
         each = optimization.step_epochs or max(math.ceil(_STEP_SHARE * epochs), 1)
@@ -176,20 +186,23 @@ def schedule(settings: Settings, samples: int) -> Any:
     return found
 
 
-def callbacks(settings: Settings, samples: int, start_from_epoch: int) -> list[Any]:
+def callbacks(
+    settings: Settings, samples: int, start_from_epoch: int, small: bool = False
+) -> list[Any]:
     """The callbacks that the schedule needs: one for plateau, else none.
 
     Args:
         settings: Give the schedule.
         samples: How many samples an epoch has.
         start_from_epoch: The first epoch, from 0, whose validation loss counts.
+        small: As for `schedule`.
     """
     optimization = settings.optimization
     if optimization.learning_rate_schedule != names.PLATEAU:
         return []
     return [
         Plateau(
-            rate=schedule(settings, samples),
+            rate=schedule(settings, samples, small),
             warmup_steps=_warmup_steps(settings, samples),
             start_from_epoch=max(start_from_epoch, math.ceil(optimization.warmup_epochs)),
             factor=_decay_factor(optimization),
@@ -218,7 +231,7 @@ def end(model: keras.Model, settings: OptimizationSettings) -> None:
         model.optimizer.learning_rate = _standing(last)
 
 
-def _largest(settings: Settings, steps: int) -> float:
+def _largest(settings: Settings, steps: int, small: bool) -> float:
     """The largest step size of a training of so many updates.
 
     Where the schedule takes Adam's to zero, what is best in training for bytes grows as the updates
@@ -227,7 +240,7 @@ def _largest(settings: Settings, steps: int) -> float:
     given = settings.optimization
     if given.learning_rate is not None:
         return given.learning_rate
-    rate = names.DEFAULT_LEARNING_RATES[given.optimizer]
+    rate = names.DEFAULT_LEARNING_RATES[given.optimizer] / (fine_tuning.DIVISOR if small else 1)
     if given.learning_rate_schedule != names.COSINE or given.optimizer not in _LIKE_ADAM:
         return rate
     factor = max((_STEPS_AT_RATE / steps) ** (2 / 3), 1.0)

@@ -9,7 +9,7 @@ import keras
 from dwt_keras.settings import Settings
 from dwt_keras.settings import numerics as numerics_names
 from dwt_keras.settings.optimization import OptimizationSettings
-from dwt_keras.training import learning_rate
+from dwt_keras.training import fine_tuning, learning_rate
 
 _CLASSES = {
     "adam": keras.optimizers.Adam,
@@ -34,9 +34,10 @@ def compile_model(model: keras.Model, settings: Settings, samples: int) -> None:
         settings: Give the optimizer, its step size, and how the training step is run.
         samples: How many samples an epoch has.
     """
+    small = fine_tuning.needs_small_steps(model, settings)
     model.compile(
         optimizer=_optimizer(
-            model, settings.optimization, learning_rate.schedule(settings, samples)
+            model, settings.optimization, learning_rate.schedule(settings, samples, small)
         ),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],

@@ -15,9 +15,11 @@ import keras
 
 from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings, sources
-from dwt_keras.settings.optimization import OptimizationSettings
+from dwt_keras.settings.numerics import ON
+from dwt_keras.settings.optimization import DEFAULT_LEARNING_RATES, OptimizationSettings
 from dwt_keras.training import (
     data,
+    fine_tuning,
     models,
     normalization,
     outside_models,
@@ -52,10 +54,7 @@ def build(settings: Settings, dataset: data.Dataset, say: Say) -> keras.Model:
         model = normalization.normalized(model, dataset.train)
     if settings.transfer.init is not None:
         _take(model, settings.transfer.init, say)
-    if settings.transfer.freeze_until is not None:
-        frozen = _freeze(model, settings.transfer.freeze_until)
-        left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"
-        say(f"frozen, {left}: {_listed(frozen)}")
+    _protect(model, settings, len(dataset.train), say)
     return model
 
 
@@ -97,6 +96,8 @@ def head_alone(model: keras.Model, settings: Settings) -> Iterator[Settings]:
             if path not in head:
                 layer.trainable = False
         own = settings.optimization
+        # The default of fresh weights, not that of weights that learn on.
+        rate = settings.transfer.head_learning_rate or DEFAULT_LEARNING_RATES[own.optimizer]
         yield dataclasses.replace(
             settings,
             # A ramp of the compression need not lie within so few epochs.
@@ -107,7 +108,7 @@ def head_alone(model: keras.Model, settings: Settings) -> Iterator[Settings]:
                 momentum=own.momentum,
                 weight_decay=own.weight_decay,
                 clip_norm=own.clip_norm,
-                learning_rate=settings.transfer.head_learning_rate,
+                learning_rate=rate,
                 learning_rate_schedule="constant",
             ),
         )
@@ -170,11 +171,45 @@ def _match(stored: weight_files.Weights, name: str, layer: Any) -> list[Any] | N
 def _head(model: keras.Model, settings: Settings) -> set[str]:
     """Paths of the layers that did not come with weights, and of the last that has some."""
     layers = list(weight_files.of_layers(model))
-    head = {layers[-1][0]}
+    head = {path for path, _ in layers[-1:]}
     if settings.transfer.init is not None and not settings.comes_with_weights:
         stored = weight_files.read(settings.transfer.init)
         head |= {path for path, layer in layers if _match(stored, path, layer) is None}
     return head
+
+
+def _protect(model: keras.Model, settings: Settings, samples: int, say: Say) -> None:
+    """Freezes batch normalisation where that is asked for; says what becomes of the rest."""
+    fresh = _head(model, settings)
+    if settings.freezes_batch_norm:
+        found = fine_tuning.batch_norms(model, fresh)
+        for layer in found.values():
+            layer.trainable = False
+        if found:
+            say(f"batch normalisation stays as it came: {_listed(list(found))}")
+        elif settings.transfer.freeze_batch_norm == ON:
+            say("no batch normalisation came along that could be frozen")
+    if settings.transfer.freeze_until is not None:
+        frozen = _freeze(model, settings.transfer.freeze_until)
+        left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"
+        say(f"frozen, {left}: {_listed(frozen)}")
+    given = settings.optimization.learning_rate
+    if given is None and fine_tuning.needs_small_steps(model, settings):
+        say("what came along learns on: steps are a tenth of the default (--learning_rate)")
+    updates = settings.training.epochs * math.ceil(samples / settings.training.batch_size)
+    lagging = fine_tuning.lagging(model, fresh, updates) if _is_trained(settings) else []
+    if lagging:
+        say(
+            f"batch normalisation: {updates:,} updates are too few for its statistics to follow: "
+            f"{_listed(lagging)} (--freeze_batch_norm=on keeps them as they came)"
+        )
+
+
+def _is_trained(settings: Settings) -> bool:
+    """Whether a network certainly comes with weights; a function's may be fresh."""
+    kind = sources.model_kind(settings.training.model)
+    is_known = settings.comes_with_weights and kind != sources.FUNCTION
+    return is_known or settings.transfer.init is not None
 
 
 def _freeze(model: keras.Model, until: str) -> list[str]:

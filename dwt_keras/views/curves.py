@@ -29,9 +29,12 @@ COEFFICIENTS = (
 
 
 def training(run: RunView) -> Drawn | None:
-    """Loss, accuracy, and threshold with zero fraction over the epochs; None without a history."""
+    """Loss, accuracy, and threshold with zero fraction over the epochs; None without a history.
+
+    Epochs count from 1; those of the head's phase, 0 and below, stand on grey.
+    """
     columns = run.history
-    epochs = np.arange(1, len(next(iter(columns.values()), [])) + 1)
+    epochs = np.asarray(columns.get("epoch", ())) + 1
     if not len(epochs):
         return None
     figure, (loss, accuracy, ramp) = drawing.figure(7.0, 6.6, rows=3, sharex=True)
@@ -74,8 +77,12 @@ def training(run: RunView) -> Drawn | None:
     ramp.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (loss, accuracy, ramp):
         drawing.plain(axes)
+        if epochs[0] < 1:
+            axes.axvspan(epochs[0] - 0.5, 0.5, color="0.92", zorder=0)
     said = "Loss and accuracy on the training and validation parts, and the threshold with the "
     said += "share of zero coefficients, after each epoch."
+    if epochs[0] < 1:
+        said += " On grey the epochs in which the head learns alone, uncompressed."
     return Drawn("training", "Training", said, figure)
 
 

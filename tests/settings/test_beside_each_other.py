@@ -141,6 +141,7 @@ def test_an_application_is_one_of_keras():
             {"head_epochs": 1, "model": "applications:VGG16", "weights": "none"},
             "head_epochs needs weights to start from",
         ),
+        ({"freeze_batch_norm": "on"}, "freeze_batch_norm needs weights to start from"),
         ({"head_learning_rate": 0.1}, "head_learning_rate needs head_epochs"),
         ({"shrink_frozen": True}, "shrink_frozen needs freeze_until"),
     ],
@@ -203,3 +204,24 @@ def test_a_schedule_takes_what_belongs_to_it():
         {"target_bytes": 900, "lowest_learning_rate": 0.0001},  # A cosine by itself.
     ):
         assert Settings.from_flat(values).flat().items() >= values.items()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, False),
+        ({"model": "applications:VGG16"}, True),
+        ({"model": "applications:VGG16", "weights": "none"}, False),
+        ({"model": "applications:VGG16", "freeze_batch_norm": "off"}, False),
+        # Trained on, for bytes say, where statistics have to follow what compression changes.
+        ({"model": "a.keras"}, False),
+        ({"model": "a.keras", "head_epochs": 1}, True),
+        ({"model": "a.keras", "freeze_batch_norm": "on"}, True),
+        ({"model": "a.b:net"}, False),
+        ({"init": "a.keras"}, False),
+        ({"init": "a.keras", "head_epochs": 1}, True),
+        ({"init": "a.keras", "head_epochs": 1, "freeze_batch_norm": "off"}, False),
+    ],
+)
+def test_batch_normalisation_stays_as_it_came_where_a_head_is_new(given, expected):
+    assert Settings.from_flat(given).freezes_batch_norm is expected

@@ -213,6 +213,7 @@ REFUSED = [
         ("head_learning_rate", value, "must be a finite number, above 0")
         for value in (0, math.nan, "1")
     ],
+    *[("freeze_batch_norm", value, "must be one of auto, on, off") for value in ("yes", True)],
     *[("shrink_frozen", value, "must be true or false") for value in ("no", 1, None)],
     ("save_dir", None, "must be text"),
     ("run_name", 3, "must be text"),

@@ -77,6 +77,7 @@ OTHER = {
     "freeze_until": "conv_1",
     "head_epochs": 2,
     "head_learning_rate": 0.02,
+    "freeze_batch_norm": "off",
     "shrink_frozen": True,
     "figures": "png",
     "distribute": "mirrored",

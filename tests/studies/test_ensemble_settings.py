@@ -39,6 +39,7 @@ def test_snapshots_share_the_epochs() -> None:
     assert [each.training.epochs for each in found] == [3, 3, 2]
     assert {each.optimization.learning_rate_schedule for each in found} == {"cosine"}
     assert [each.transfer.head_epochs for each in found] == [2, 0, 0]
+    assert all(each.freezes_batch_norm for each in found)
 
 
 def test_members_differ_in_wavelet() -> None:

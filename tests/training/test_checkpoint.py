@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dwt_keras import checks
-from dwt_keras.training import checkpoint, checkpointing
+from dwt_keras.training import checkpoint, epoch_log
 
 
 def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
@@ -55,10 +55,21 @@ def test_a_damaged_file_is_noticed(tmp_path: Path, damage: str) -> None:
 
 def test_a_history_loses_the_epochs_that_are_repeated(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
-    checkpointing.cut_history(path, 1)
+    epoch_log.cut(tmp_path, 1)
     assert not path.exists()
-    path.write_bytes(b"epoch,loss\r\n0,0.5\r\n1,0.25\r\n2,0.1\r\n3,0.")
-    checkpointing.cut_history(path, 2)
-    assert path.read_bytes() == b"epoch,loss\r\n0,0.5\r\n1,0.25\r\n"
-    checkpointing.cut_history(path, 0)
-    assert path.read_bytes() == b"epoch,loss\r\n"
+    path.write_bytes(b"epoch,loss\r\n-1,0.9\r\n0,0.5\r\n1,0.25\r\n2,0.1\r\n3,0.")
+    epoch_log.cut(tmp_path, 2)
+    assert path.read_bytes() == b"epoch,loss\r\n-1,0.9\r\n0,0.5\r\n1,0.25\r\n"
+    epoch_log.cut(tmp_path, 0)
+    assert path.read_bytes() == b"epoch,loss\r\n-1,0.9\r\n"
+    epoch_log.cut(tmp_path, -1)
+    assert path.read_bytes() == b"epoch\r\n"
+
+
+def test_a_history_grows_by_what_the_first_epochs_did_not_know(tmp_path: Path) -> None:
+    epoch_log.EpochLog(tmp_path, first=-1).on_epoch_end(0, {"loss": 0.1 + 0.2})
+    log = epoch_log.EpochLog(tmp_path)
+    log.on_epoch_end(0, {"loss": 1e-9, "threshold": 0.05})
+    log.on_epoch_end(1, {"accuracy": 1.0, "loss": 0.5})
+    expected = "epoch,accuracy,loss,threshold -1,,0.30000000000000004, 0,,1e-09,0.05 1,1.0,0.5,"
+    assert (tmp_path / "history.csv").read_text().split() == expected.split()

@@ -113,8 +113,8 @@ def test_the_dense_control_is_trained_to_the_end_and_keeps_its_best(
     kept: list[Any] = []
     original = epochs.fit_plainly
 
-    def spy(model: Any, told: Any, dataset: Any, callbacks: list[Any], folder: Path) -> Any:
-        done = original(model, told, dataset, callbacks, folder)
+    def spy(model: Any, told: Any, dataset: Any, callbacks: list[Any], *rest: Any) -> Any:
+        done = original(model, told, dataset, callbacks, *rest)
         kept.append((done.epochs_done, [each.best for each in callbacks]))
         return done
 
@@ -136,9 +136,9 @@ def test_it_stands_before_the_compression_which_then_keeps_the_size(
 
     original = epochs.fit_plainly
 
-    def spy(model: Any, told: Any, dataset: Any, callbacks: list[Any], folder: Path) -> Any:
+    def spy(model: Any, told: Any, dataset: Any, callbacks: list[Any], *rest: Any) -> Any:
         order.extend(type(each).__name__ for each in callbacks)
-        return original(model, told, dataset, callbacks, folder)
+        return original(model, told, dataset, callbacks, *rest)
 
     monkeypatch.setattr(epochs, "fit_plainly", spy)
     settings = Settings.from_flat(
@@ -156,5 +156,5 @@ def test_it_stands_before_the_compression_which_then_keeps_the_size(
         "BeforeShrinking",
         "DWTCompression",
         "Plateau",
-        "CSVLogger",
+        "EpochLog",
     ]

@@ -10,10 +10,19 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dwt_keras import checks
 from dwt_keras.settings import DataSettings, Settings
-from dwt_keras.training import accuracy_drop, data, parts, resuming, run
+from dwt_keras.training import (
+    accuracy_drop,
+    data,
+    fitting,
+    multiworker,
+    parts,
+    resuming,
+    run,
+)
 from dwt_keras.training.checkpointing import Checkpoints
 
 # What dies closes no files.
@@ -85,6 +94,43 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert [target.basis for target in found.targets] == [t.basis for t in whole.targets]
     assert found.report == whole.report
     assert found.metrics["epochs_run"] == EPOCHS
+    assert not (found.folder / "checkpoint").exists()
+
+
+def test_an_interruption_in_the_heads_phase_repeats_one_epoch_at_most(
+    tmp_path: Path, dataset: data.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitting.build(settings(tmp_path, seed=5), dataset).save(tmp_path / "a.keras")
+    told = {"init": str(tmp_path / "a.keras"), "head_epochs": 2}
+    whole = run.run(settings(tmp_path / "whole", **told), dataset)
+    wanted = outcome(whole.folder)
+    rows = [row.split(",") for row in wanted[2]]
+    assert [row[0] for row in rows] == ["epoch", "-2", "-1", "0", "1", "2", "3"]
+    assert [bool(row[rows[0].index("threshold")]) for row in rows[1:]] == 2 * [False] + 4 * [True]
+    for part in ("train", "validation"):
+        events = EventAccumulator(str(whole.folder / "tensorboard" / "head" / part)).Reload()
+        assert [event.step for event in events.Tensors("epoch_loss")] == [0, 1]
+
+    # In the second epoch of the head; in the first of the others, when the head is over; later.
+    ends = [STEPS + 2, 2 * STEPS + 4, 3 * STEPS + 5]
+    done = 0
+    train = multiworker.KerasSteps.train
+
+    def ending(self: Any, iterator: Any) -> Any:
+        nonlocal done
+        logs = train(self, iterator)
+        done += 1
+        if done in ends:
+            raise KeyboardInterrupt
+        return logs
+
+    monkeypatch.setattr(multiworker.KerasSteps, "train", ending)
+    for _ in ends:
+        with pytest.raises(KeyboardInterrupt, match=r"to go on: python train\.py --resume="):
+            run.run(settings(tmp_path / "parts", resume="auto", **told), dataset)
+    found = run.run(settings(tmp_path / "parts", resume="auto", **told), dataset)
+    assert_same(outcome(found.folder), wanted)
+    assert done == ends[-1] + 3 * STEPS
     assert not (found.folder / "checkpoint").exists()
 
 

@@ -12,7 +12,16 @@ from keras import layers
 
 from dwt_keras import checks, save_compressed
 from dwt_keras.settings import Settings
-from dwt_keras.training import control, data, epochs, fitting, scoring, starting_files, transfer
+from dwt_keras.training import (
+    control,
+    data,
+    epochs,
+    fine_tuning,
+    fitting,
+    scoring,
+    starting_files,
+    transfer,
+)
 from dwt_keras.training.parts import ArrayPart
 
 MODULE = """
@@ -235,7 +244,7 @@ def test_the_head_learns_first_and_without_compression(
         assert head.training.epochs == 3
         assert head.optimization.learning_rate_schedule == "constant"
         assert learning(model) == {"classes"}
-    assert len(model.trainable_variables) == 8
+    assert learning(model) == {"low", "high", "classes"}  # But batch normalisation.
 
     seen: list[tuple[int, float]] = []
 
@@ -253,6 +262,99 @@ def test_the_head_learns_first_and_without_compression(
     assert not np.array_equal(model.get_layer("low").kernel, source.get_layer("low").kernel)
 
 
+@pytest.mark.parametrize(("freeze", "is_kept"), [("auto", True), ("off", False)])
+def test_batch_normalisation_infers_by_the_statistics_that_it_came_with(
+    dataset: data.Dataset, net: str, tmp_path: Path, freeze: str, is_kept: bool
+) -> None:
+    source = fitting.build(settings(model=net), dataset)
+    norm = source.get_layer("norm")
+    norm.set_weights([value + 0.5 for value in norm.get_weights()])
+    source.save(tmp_path / "a.keras")
+    told = settings(
+        model=str(tmp_path / "a.keras"), head_epochs=1, freeze_batch_norm=freeze, threshold=0.0
+    )
+    said: list[str] = []
+    model = fitting.fit(fitting.prepare(told, dataset, said.append), told, dataset, tmp_path).model
+    same = [
+        np.array_equal(one, other)
+        for one, other in zip(
+            model.get_layer("norm").get_weights(), norm.get_weights(), strict=True
+        )
+    ]
+    assert same == 4 * [is_kept]
+    assert ("batch normalisation stays as it came: norm" in said) is is_kept
+    # It has learnt as it infers.
+    images = dataset.test.samples()
+    learning = np.asarray(model(images, training=True))
+    assert np.array_equal(learning, model.predict(images, verbose=0)) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("given", "momentum", "is_told"),
+    [({}, 0.99, True), ({"freeze_batch_norm": "on"}, 0.99, False), ({}, 0.5, False)],
+)
+def test_statistics_that_cannot_follow_are_told(
+    dataset: data.Dataset, tmp_path: Path, given: Any, momentum: float, is_told: bool
+) -> None:
+    inner = [
+        layers.Flatten(),
+        layers.Dense(4),
+        layers.BatchNormalization(momentum=momentum, name="n"),
+    ]
+    keras.Sequential([keras.Input((8, 8, 1)), *inner, layers.Dense(3, "softmax")]).save(
+        tmp_path / "a.keras"
+    )
+    said: list[str] = []
+    fitting.build(settings(model=str(tmp_path / "a.keras"), **given), dataset, said.append)
+    lagging = "batch normalisation: 6 updates are too few for its statistics to follow: n (--fre"
+    assert any(line.startswith(lagging) for line in said) is is_told
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"head_epochs": 1}, 1e-4),
+        ({"head_epochs": 1, "optimizer": "sgd"}, 1e-3),
+        ({"head_epochs": 1, "freeze_batch_norm": "off"}, 1e-3),
+        ({"head_epochs": 1, "freeze_until": "norm"}, 1e-3),
+        ({}, 1e-3),
+    ],
+)
+def test_steps_are_small_before_batch_normalisation_that_is_frozen(
+    dataset: data.Dataset, net: str, given: dict[str, Any], expected: float
+) -> None:
+    said: list[str] = []
+    told = settings(model=net, **given)
+    model = fitting.build(told, dataset, said.append)
+    assert float(model.optimizer.learning_rate) == pytest.approx(expected)
+    is_told = any(line.startswith("what came along learns on: steps are a tenth") for line in said)
+    assert is_told is (given == {"head_epochs": 1} or "optimizer" in given)
+    assert fine_tuning.needs_small_steps(model, settings(model="applications:VGG16"))
+    assert not fine_tuning.needs_small_steps(
+        model, settings(model="applications:VGG16", freeze_until="block4_pool")
+    )
+
+
+def test_nothing_to_freeze_is_told(dataset: data.Dataset, tmp_path: Path) -> None:
+    path = write(trained(), tmp_path / "a.keras")
+    said: list[str] = []
+    told = settings(hidden_units=(4, 4), init=path, freeze_batch_norm="on")
+    fitting.build(told, dataset, said.append)
+    assert said[1:] == ["no batch normalisation came along that could be frozen"]
+
+
+def test_a_lowest_step_size_above_the_small_ones_is_refused(
+    dataset: data.Dataset, net: str
+) -> None:
+    told = settings(
+        model=net, head_epochs=1, learning_rate_schedule="cosine", lowest_learning_rate=5e-4
+    )
+    with pytest.raises(
+        checks.ArgumentError, match=r"^lowest_learning_rate must be below .* 0\.0005"
+    ):
+        fitting.build(told, dataset)
+
+
 def test_the_heads_learning_rate_is_its_own(
     dataset: data.Dataset, net: str, tmp_path: Path
 ) -> None:
@@ -260,6 +362,9 @@ def test_the_heads_learning_rate_is_its_own(
     model = fitting.build(told, dataset)
     with transfer.head_alone(model, told) as head:
         assert head.optimization.learning_rate == 0.07
+    by_default = settings(model=net, head_epochs=1, learning_rate=0.002)
+    with transfer.head_alone(model, by_default) as head:
+        assert head.optimization.learning_rate == 0.001
     epochs.fit_plainly(model, told, dataset, [], tmp_path)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.002)
 

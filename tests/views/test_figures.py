@@ -54,6 +54,13 @@ def test_training_shows_each_column_that_there_is(run: RunView) -> None:
     assert list(loss.lines[0].get_xdata()) == [1, 2, 3]
     some = dataclasses.replace(run, history={"epoch": [0.0, 1.0], "loss": [2.0, np.nan]})
     assert curves.training(some) is not None
+    columns = {"epoch": [-2.0, -1.0, 0.0], "loss": [2.0, 1.5, 1.0], "threshold": [np.nan] * 3}
+    with_head = curves.training(dataclasses.replace(run, history=columns))
+    assert with_head is not None
+    assert list(with_head.figure.axes[0].lines[0].get_xdata()) == [-1, 0, 1]
+    assert with_head.figure.axes[0].patches[0].get_width() == 2  # The grey of two epochs.
+    assert "grey" in with_head.caption
+    assert "grey" not in drawn.caption
     assert curves.training(dataclasses.replace(run, history={})) is None
 
 
