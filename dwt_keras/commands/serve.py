@@ -7,12 +7,11 @@ folder of a SavedModel do as well. Ctrl-C or SIGTERM stops it once all requests 
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dwt_keras import checks, command_line, native
-from dwt_keras.commands import networks
+from dwt_keras.commands import networks, trained
 from dwt_keras.settings.serving import ServeSettings
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from dwt_keras.serving.signature import Signature
 
 _LIBRARIES = ("orjson", "starlette", "uvicorn")
-_SETTINGS = "settings.json"
 _PLAIN, _FAST = "serving/1", "serving_fast/1"
 
 
@@ -70,7 +68,7 @@ def _network_path(source: str, settings: ServeSettings) -> Path:
         UserError: If a run has none.
     """
     place = Path(source)
-    if not (place / _SETTINGS).is_file():
+    if not (place / trained.SETTINGS).is_file():
         is_file = place.is_file() and place.suffix != networks.LITERT
         if not is_file and not (place / "saved_model.pb").is_file():
             raise checks.UserError(
@@ -111,7 +109,7 @@ def _load(path: Path, source: Path, settings: ServeSettings) -> Network:
                 raise checks.UserError(f"{path}: must be a Functional or Sequential model")
             function = export.signature(model)
     return network.of_function(
-        function, str(path), of_train_py=path != source, classes=_class_names(source)
+        function, str(path), of_train_py=path != source, classes=trained.class_names(source)
     )
 
 
@@ -120,12 +118,3 @@ def _described(signature: Signature) -> str:
         f"{what}: {'; '.join(each.described() for each in tensors.values())}"
         for what, tensors in (("takes", signature.inputs), ("gives", signature.outputs))
     )
-
-
-def _class_names(folder: Path) -> tuple[str, ...]:
-    """What a run says that its classes are called."""
-    try:
-        record = json.loads((folder / _SETTINGS).read_text("utf-8"))
-        return tuple(map(str, record.get("class_names", ())))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return ()
