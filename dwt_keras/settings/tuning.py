@@ -18,6 +18,8 @@ NONE, MEDIAN, HYPERBAND = "none", "median", "hyperband"
 PRUNERS = (NONE, MEDIAN, HYPERBAND)
 # What --storage begins with where it is a journal and no database.
 JOURNAL = "journal:"
+# Accuracies are float32, of which differences are taken: what is the same but for this is the same.
+ROUNDING = 1e-6
 _DROP = 0.01
 _DATABASE = re.compile(r"[a-z0-9+]+://.+")
 

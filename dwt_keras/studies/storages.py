@@ -50,7 +50,7 @@ def opened(place: str) -> Iterator[BaseStorage]:
         yield storage
     except StorageInternalError as error:
         raise checks.UserError(
-            f"the storage {_without_password(place)} cannot be used any more; to go on once it "
+            f"the storage {named(place)} cannot be used any more; to go on once it "
             f"can, resume the study: {_said(error.__cause__ or error)}"
         ) from None
     finally:
@@ -79,7 +79,7 @@ def _database(url: str) -> RDBStorage:
         except Exception as error:  # Of SQLAlchemy, of a driver, or of one that is missing.
             is_raced = type(error).__name__ in ("OperationalError", "IntegrityError")
             if tried == _TRIES or not is_raced or "unable to open" in str(error):
-                raise _refused(_without_password(url), error) from None
+                raise _refused(named(url), error) from None
             time.sleep(tried / 4)
     raise AssertionError("a loop that returns or raises")
 
@@ -102,9 +102,10 @@ def _keep_others_off(engine: sqlalchemy.Engine) -> None:
     engine.dispose()  # Of the connections that there are.
 
 
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def named(url: str) -> str:
+    """A storage's URL as it may be shown, without a password."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _refused(place: str, error: Exception) -> checks.ArgumentError:
