@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LIBRARIES = ("orjson", "starlette", "uvicorn")
 _PLAIN, _FAST = "serving/1", "serving_fast/1"
+# Runs of a study whose network may be meant where the study is named.
+_OF_STUDIES = ("best", "final", "final/best")
 
 
 def run(source: str, settings: ServeSettings) -> None:
@@ -87,7 +89,9 @@ def _network_path(source: str, settings: ServeSettings) -> Path:
         )
     chosen = place / (_FAST if settings.fast else _PLAIN)
     if not chosen.is_dir():
-        raise checks.UserError(f"{source}: has no {_PLAIN}; the run is not complete")
+        of_studies = [place / inner for inner in _OF_STUDIES if (place / inner / _PLAIN).is_dir()]
+        why = f"give {of_studies[0]}" if of_studies else "it is not complete"
+        raise checks.UserError(f"{source}: has no {_PLAIN}; {why}")
     return chosen
 
 
