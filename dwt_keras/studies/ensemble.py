@@ -11,13 +11,13 @@ from typing import Any
 import keras
 
 from dwt_keras import checks
-from dwt_keras.settings import Settings
+from dwt_keras.settings import Settings, sources
 from dwt_keras.settings.export import LITERT
 from dwt_keras.settings.studies import StudySettings
 from dwt_keras.studies import combination, ensemble_members, members, progress
 from dwt_keras.studies.ensemble_members import Trained
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import control, data, export, metrics, scoring, telling
+from dwt_keras.training import control, data, export, imported, metrics, scoring, telling
 from dwt_keras.training import run as training_run
 from dwt_keras.views import ensemble_view
 
@@ -51,6 +51,9 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     Raises:
         UserError: If no member is better than chance; else as for a run.
     """
+    if sources.model_kind(settings.training.model) == sources.FUNCTION:
+        # Layers that its module registers are needed to load members that are complete.
+        imported.function("model", settings.training.model)
     found = _networks(settings, study, dataset, folder)
     kept = [member for member in found.trained if member.weight]
     weights, combine = [member.weight for member in kept], study.ensemble.combine
@@ -58,8 +61,8 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     networks = [ensemble_members.load(member.run) for member in kept]
     said = [scoring.probabilities(network, dataset.test) for network in networks]
     model = combination.network(networks, weights, combine)
-    sources = [member.run.folder / "model.dwtz" for member in kept]
-    combination.save(model, networks, sources, folder / "model.dwtz")
+    compact = [member.run.folder / "model.dwtz" for member in kept]
+    combination.save(model, networks, compact, folder / "model.dwtz")
 
     content = _exported(model, kept, settings, dataset, folder)
     single = found.single.metrics

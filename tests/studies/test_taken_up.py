@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from dwt_keras import checks
 from dwt_keras.settings import DataSettings, Settings
 from dwt_keras.settings.studies import StudySettings
-from dwt_keras.studies import study_run
+from dwt_keras.studies import ensemble, study_run
 from dwt_keras.training import data, parts
 
 # What dies closes no files.
@@ -58,3 +59,20 @@ def test_a_study_goes_on_where_its_folder_is_but_not_with_other_data(
     assert not begun.exists()
     # As that of any run, for who serves it or reports on it.
     assert json.loads((moved / "settings.json").read_text())["class_names"] == list("abcdefghij")
+
+
+def test_the_module_of_a_network_is_there_before_members_are_loaded(
+    dataset: data.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may register layers that complete members have."""
+    (tmp_path / "a_module_of_mine.py").write_text("def make(**_): pass")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def networks(*_: Any) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(ensemble, "_networks", networks)
+    told = settings(tmp_path, hidden_units=(128,), model="a_module_of_mine:make")
+    with pytest.raises(NotImplementedError):
+        ensemble.run(told, SNAPSHOTS, dataset, tmp_path)
+    assert sys.modules.pop("a_module_of_mine", None) is not None
