@@ -10,7 +10,7 @@ import keras
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from dwt_keras import checks
+from dwt_keras import checks, files
 from dwt_keras.compression import schedule
 from dwt_keras.settings import Settings, space
 from dwt_keras.settings.tuning import ACCURACY, BYTES, NONE, ROUNDING, TuningSettings
@@ -23,6 +23,8 @@ Holds = Callable[[optuna.Trial], bool]
 FOLDER = "trials"
 # The user attribute of a trial that has what its metrics.json says.
 _METRICS = "metrics"
+# And of one that was not trained the number of that whose parameters it has.
+_SAME_AS = "same_as"
 _CONSTRAINT = "accuracy"
 
 
@@ -42,6 +44,7 @@ def of(found: FrozenTrial) -> study_view.Trial:
         dict(found.params),
         metrics,
         str(found.user_attrs.get(trial_queue.FAILURE, "")),
+        found.user_attrs.get(_SAME_AS),
         all(value <= 0 for value in found.constraints.values()),
     )
 
@@ -85,9 +88,12 @@ class Maker:
             Whether the study was told: not where the trial is another process's by now.
         """
         values = samplers.suggest(trial, self._parameters)
-        state, metrics, failure = TrialState.COMPLETE, {}, ""
+        state, failure = TrialState.COMPLETE, ""
+        same = _same(study, trial)
+        metrics: Mapping[str, Any] = {}
         try:
-            metrics = self._train(trial, values).metrics
+            with files.full_disk_told():
+                metrics = same.user_attrs[_METRICS] if same else self._train(trial, values).metrics
         except optuna.TrialPruned:
             state = TrialState.PRUNED
         except (OSError, optuna.exceptions.StorageInternalError):
@@ -98,6 +104,8 @@ class Maker:
             return False
         if failure:
             trial.set_user_attr(trial_queue.FAILURE, failure)
+        if same:
+            trial.set_user_attr(_SAME_AS, same.number)
         study.tell(trial, self._objectives(trial, metrics) if metrics else None, state)
         return True
 
@@ -121,6 +129,15 @@ class Maker:
             place / "tensorboard", settings, found.metrics, place.name, parameters=list(values)
         )
         return found
+
+
+def _same(study: optuna.Study, trial: optuna.Trial) -> FrozenTrial | None:
+    """A complete trial with the parameters of another, which would come to the same.
+
+    All trials have one seed, so that nothing would be learnt from another training.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((each for each in complete if each.params == trial.params), None)
 
 
 class _Pruning(keras.callbacks.Callback):
