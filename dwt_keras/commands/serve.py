@@ -90,7 +90,7 @@ def _network_path(source: str, settings: ServeSettings) -> Path:
     chosen = place / (_FAST if settings.fast else _PLAIN)
     if not chosen.is_dir():
         of_studies = [place / inner for inner in _OF_STUDIES if (place / inner / _PLAIN).is_dir()]
-        why = f"give {of_studies[0]}" if of_studies else "it is not complete"
+        why = f"give {of_studies[0]}" if of_studies else "the run is not complete"
         raise checks.UserError(f"{source}: has no {_PLAIN}; {why}")
     return chosen
 

@@ -14,7 +14,7 @@ from dwt_keras.settings.serving import ServeSettings
 @pytest.mark.parametrize("inner", ["best", "final", "final/best"])
 def test_the_run_in_a_study_that_can_be_served_is_named(inner: str, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text("{}")
-    with pytest.raises(checks.UserError, match="has no serving/1; it is not complete"):
+    with pytest.raises(checks.UserError, match="has no serving/1; the run is not complete"):
         serve._network_path(str(tmp_path), ServeSettings())
     (tmp_path / inner / "serving/1").mkdir(parents=True)
     with pytest.raises(checks.UserError, match=f"has no serving/1; give {tmp_path / inner}$"):
