@@ -51,7 +51,9 @@ def main() -> None:
         packages.from_pypi(packages.MTCNN, unpacked)
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        sizes = [("network", "weights", "as float32", ".keras", ".keras, gzip -9")]
+        sizes: list[tuple[str, ...]] = [
+            ("network", "weights", "as float32", ".keras", ".keras, gzip -9")
+        ]
         files: list[tuple[str, ...]] = [
             ("network", "wavelet", "distortion", "model.dwtz", "share", "error of outputs")
         ]

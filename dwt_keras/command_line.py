@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import flags
 
-from dwt_keras import checks, native
+from dwt_keras import checks, files, native
 from dwt_keras.settings import fields as fields_of_settings
 
 # TensorFlow's native log, whoever loads it; what goes wrong reaches Python as an exception.
@@ -46,7 +46,8 @@ def run(program: str, names: Fields, command: Callable[[], int]) -> int:
         The exit status: that of the command, 2 on a mistake, 130 on an interrupt.
     """
     try:
-        return command()
+        with files.full_disk_told():
+            return command()
     except checks.ArgumentError as error:
         is_flag = error.argument == _FLAG_FILE or error.argument in names
         return _fail(program, f"--{error}" if is_flag else str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -41,6 +42,18 @@ def replacing(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Makes what TensorFlow raises where a disk is full what Python raises there: an OSError."""
+    said = os.strerror(errno.ENOSPC)
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or said not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, said) from error
 
 
 def _flush(path: Path) -> None:

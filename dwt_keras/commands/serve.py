@@ -7,12 +7,11 @@ folder of a SavedModel do as well. Ctrl-C or SIGTERM stops it once all requests 
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dwt_keras import checks, command_line, native
-from dwt_keras.commands import networks
+from dwt_keras.commands import networks, trained
 from dwt_keras.settings.serving import ServeSettings
 
 if TYPE_CHECKING:
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
     from dwt_keras.serving.signature import Signature
 
 _LIBRARIES = ("orjson", "starlette", "uvicorn")
-_SETTINGS = "settings.json"
 _PLAIN, _FAST = "serving/1", "serving_fast/1"
+# Runs of a study whose network may be meant where the study is named.
+_OF_STUDIES = ("best", "final", "final/best")
 
 
 def run(source: str, settings: ServeSettings) -> None:
@@ -70,7 +70,7 @@ def _network_path(source: str, settings: ServeSettings) -> Path:
         UserError: If a run has none.
     """
     place = Path(source)
-    if not (place / _SETTINGS).is_file():
+    if not (place / trained.SETTINGS).is_file():
         is_file = place.is_file() and place.suffix != networks.LITERT
         if not is_file and not (place / "saved_model.pb").is_file():
             raise checks.UserError(
@@ -89,7 +89,9 @@ def _network_path(source: str, settings: ServeSettings) -> Path:
         )
     chosen = place / (_FAST if settings.fast else _PLAIN)
     if not chosen.is_dir():
-        raise checks.UserError(f"{source}: has no {_PLAIN}; the run is not complete")
+        of_studies = [place / inner for inner in _OF_STUDIES if (place / inner / _PLAIN).is_dir()]
+        why = f"give {of_studies[0]}" if of_studies else "the run is not complete"
+        raise checks.UserError(f"{source}: has no {_PLAIN}; {why}")
     return chosen
 
 
@@ -111,7 +113,7 @@ def _load(path: Path, source: Path, settings: ServeSettings) -> Network:
                 raise checks.UserError(f"{path}: must be a Functional or Sequential model")
             function = export.signature(model)
     return network.of_function(
-        function, str(path), of_train_py=path != source, classes=_class_names(source)
+        function, str(path), of_train_py=path != source, classes=trained.class_names(source)
     )
 
 
@@ -120,12 +122,3 @@ def _described(signature: Signature) -> str:
         f"{what}: {'; '.join(each.described() for each in tensors.values())}"
         for what, tensors in (("takes", signature.inputs), ("gives", signature.outputs))
     )
-
-
-def _class_names(folder: Path) -> tuple[str, ...]:
-    """What a run says that its classes are called."""
-    try:
-        record = json.loads((folder / _SETTINGS).read_text("utf-8"))
-        return tuple(map(str, record.get("class_names", ())))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return ()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 from dwt_keras import checks, native
 from dwt_keras.settings import Settings
 from dwt_keras.training import data
+
+# Which folders of runs, and of studies, have.
+SETTINGS = "settings.json"
 
 
 def settings_in(folder: Path) -> Settings:
@@ -18,8 +22,7 @@ def settings_in(folder: Path) -> Settings:
         UserError: If it is no run's folder, or has settings that are not known here.
     """
     try:
-        text = (folder / "settings.json").read_text("utf-8")
-        told = Settings.from_json(text)
+        told = Settings.from_json((folder / SETTINGS).read_text("utf-8"))
     except checks.UserError as error:
         raise checks.UserError(f"{folder}: its settings are of another version: {error}") from None
     except (OSError, ValueError, TypeError, AttributeError):
@@ -31,6 +34,15 @@ def settings_in(folder: Path) -> Settings:
         return told
     training = dataclasses.replace(told.training, save_dir=str(place.parents[2]))
     return dataclasses.replace(told, training=training)
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """What the classes of a run's data are called; empty where nothing says so."""
+    try:
+        record = json.loads((folder / SETTINGS).read_text("utf-8"))
+        return tuple(map(str, record.get("class_names", ())))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return ()
 
 
 def dataset_of(settings: Settings, data_dir: str | None) -> data.Dataset:

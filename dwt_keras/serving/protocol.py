@@ -1,4 +1,4 @@
-"""HTTP as uvicorn reads it with h11; what is none is answered too, so that its sender learns it."""
+"""HTTP as uvicorn reads it with h11, but for senders that uvicorn leaves without an answer."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _LINGER_SECONDS = 1.0
 
 
 class Protocol(H11Protocol):
-    """uvicorn's protocol, with an answer in JSON to what is no HTTP.
+    """uvicorn's protocol, with an answer for those who send no HTTP, or say that they are through.
 
-    uvicorn closes the connection at once. Where more had been sent than it has read, the sender
-    then meets a reset connection in the place of the answer.
+    What is no HTTP is answered in JSON, where uvicorn closes the connection at once: had more been
+    sent than it has read, the sender would meet a reset connection in the place of the answer.
+    Who closes its half of the connection behind a request can still read: uvicorn closes the other.
     """
 
-    is_refused = False
+    is_refused = is_through = False
 
     def send_400_response(self, msg: str) -> None:
         """Answers, and reads on for a moment without looking."""
@@ -42,3 +43,16 @@ class Protocol(H11Protocol):
         """Takes what has arrived."""
         if not self.is_refused:
             super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # As asyncio has it.
+        """Keeps the connection for the answer to what the sender asked before it was through."""
+        self.is_through = True
+        asked = self.cycle
+        return asked is not None and not asked.more_body and not asked.response_complete
+
+    def on_response_complete(self) -> None:
+        """Closes the connection behind the last answer."""
+        super().on_response_complete()
+        # What was sent on it meanwhile is being answered by now.
+        if self.is_through and self.cycle.response_complete:
+            self.transport.close()

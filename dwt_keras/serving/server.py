@@ -47,9 +47,7 @@ def address(host: str, port: int) -> Iterator[socket.socket]:
         try:
             bound.bind(place)
         except OSError as error:
-            raise checks.ArgumentError(
-                "port", f"must be free on {host}; given {port}: {error.strerror}"
-            ) from None
+            raise _taken(host, port, error) from None
         yield bound
 
 
@@ -57,6 +55,10 @@ def url(bound: socket.socket) -> str:
     """What clients on this machine put before a path."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _taken(host: str, port: int, error: OSError) -> checks.ArgumentError:
+    return checks.ArgumentError("port", f"must be free on {host}; given {port}: {error.strerror}")
 
 
 def serve(service: Service, bound: socket.socket, started: Callable[[], None]) -> None:
@@ -68,6 +70,7 @@ def serve(service: Service, bound: socket.socket, started: Callable[[], None]) -
         started: Called once requests are taken.
 
     Raises:
+        ArgumentError: If another process has begun to listen there since.
         KeyboardInterrupt: If a second signal ends it with requests unanswered.
     """
     config = uvicorn.Config(
@@ -112,7 +115,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to take requests; remembers the loop, as signals arrive outside of it."""
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            # Until one of them listens, two may be bound to one port.
+            host, port = (sockets or [])[0].getsockname()[:2]
+            await self.lifespan.shutdown()
+            raise _taken(host, port, error) from None
         self._tell_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

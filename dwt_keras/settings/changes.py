@@ -7,10 +7,9 @@ import shlex
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings import DataSettings, flat_fields
+from dwt_keras.settings import DataSettings, fields, flat_fields
 from dwt_keras.settings.distribution import DistributionSettings
 from dwt_keras.settings.export import ExportSettings
-from dwt_keras.settings.fields import kind
 from dwt_keras.settings.resuming import ResumingSettings
 from dwt_keras.settings.views import ViewSettings
 
@@ -24,7 +23,6 @@ _FIXED_GROUPS = (
 )
 _FIXED = ("seed", "save_dir", "run_name")
 _FREE = ("normalize",)
-_SWITCHES = {"true": True, "false": False}
 
 
 def changeable() -> list[str]:
@@ -42,7 +40,7 @@ def parse(argument: str, text: object) -> dict[str, Any]:
         text: NAME=VALUE, separated by spaces; a value with spaces in quotes.
 
     Returns:
-        The values by name, as flags would give them.
+        The values by name.
 
     Raises:
         ArgumentError: On text of another form, a name that is no setting or is given twice, or a
@@ -58,7 +56,7 @@ def parse(argument: str, text: object) -> dict[str, Any]:
             raise checks.ArgumentError(argument, f"must name settings; {name!r} is none{hint}")
         if name in found:
             raise checks.ArgumentError(argument, f"must give {name} once; given {text!r}")
-        found[name] = _typed(argument, name, value)
+        found[name] = fields.value(argument, flat_fields()[name], value)
     return found
 
 
@@ -76,16 +74,3 @@ def _malformed(argument: str, text: object) -> checks.ArgumentError:
     return checks.ArgumentError(
         argument, f"must be NAME=VALUE of settings, separated by spaces; given {text!r}"
     )
-
-
-def _typed(argument: str, name: str, value: str) -> Any:
-    wanted = kind(flat_fields()[name])
-    try:
-        if wanted is bool:
-            return _SWITCHES[value.lower()]
-        return wanted(value) if wanted in (int, float) else value
-    except (KeyError, ValueError):
-        names = {bool: "true or false", int: "a whole number", float: "a number"}
-        raise checks.ArgumentError(
-            argument, f"{name} must be {names[wanted]}; given {value!r}"
-        ) from None

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dwt_keras import checks
 from dwt_keras.settings import Settings
@@ -15,6 +15,8 @@ Value = str | int | float | bool | None
 
 # How many combinations are looked at for one that a value goes with.
 _TRIED = 200
+# How many combinations a grid may have of which trials take some.
+_MOST_COMBINATIONS = 10**9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +45,11 @@ class Parameter:
         return isinstance(self.low, int)
 
     @property
-    def points(self) -> tuple[Value, ...]:
+    def points(self) -> Sequence[Value]:
         """All values of a grid; empty for a range that has no end of them."""
         if self.choices or not self.is_whole or self.is_log:
             return self.choices
-        return tuple(range(int(self.low), int(self.high) + 1))
+        return range(int(self.low), int(self.high) + 1)
 
     def setting(self, value: Value) -> Value:
         """A value of the parameter as the setting takes it."""
@@ -61,7 +63,7 @@ def grid_size(space: Space) -> int:
     """How many combinations a grid has.
 
     Raises:
-        ArgumentError: If it has no end of them.
+        ArgumentError: If it has no end of them, or more than anybody can mean.
     """
     for parameter in space:
         if not parameter.points:
@@ -70,7 +72,10 @@ def grid_size(space: Space) -> int:
                 f"must say how many values of a range a grid takes, as {parameter.name}={ends}:5; "
                 f"given {parameter.name}={ends}"
             )
-    return math.prod(len(parameter.points) for parameter in space)
+    size = math.prod(len(parameter.points) for parameter in space)
+    if size > _MOST_COMBINATIONS:
+        raise refused(f"must have {_MOST_COMBINATIONS:,} combinations at most; has {size:,}")
+    return size
 
 
 def grid_point(space: Space, number: int) -> dict[str, Value]:

@@ -10,14 +10,16 @@ or spaces of its own stands in parentheses: `hidden_units=(300,100),128`.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Callable
 
 from dwt_keras import checks
-from dwt_keras.settings import flat_fields
+from dwt_keras.settings import fields, flat_fields
 from dwt_keras.settings.changes import changeable
 from dwt_keras.settings.space import Parameter, Space, Value, refused
+
+# How many values of a range are told apart at most.
+_MOST_VALUES = 1000
 
 
 def parse(text: str) -> Space:
@@ -80,8 +82,8 @@ def _range(name: str, text: str) -> Parameter:
     whole = Parameter(name, (), low, high, is_log, kind.startswith("tuple"))
     if count is None:
         return whole
-    if int(count) < 2:
-        raise refused(f"must have 2 values of a range or more; given {name}={text}")
+    if not 2 <= int(count) <= _MOST_VALUES:
+        raise refused(f"must have 2 to {_MOST_VALUES} values of a range; given {name}={text}")
     return dataclasses.replace(whole, choices=_spread(whole, int(count)))
 
 
@@ -100,40 +102,19 @@ def _spread(parameter: Parameter, count: int) -> tuple[Value, ...]:
 
 
 def _value(name: str, text: str) -> Value:
-    """Reads one value as the setting's type has it."""
-    kind = str(flat_fields()[name].type)
+    """Reads one value."""
     if not text:
         raise refused(f"must give a value between commas; given an empty one for {name}")
-    if "str" not in kind and "None" in kind and text.lower() == "none":
-        return None
-    if kind.startswith("bool"):
-        if text.lower() not in ("true", "false"):
-            raise refused(f"must have true or false for {name}; given {text!r}")
-        return text.lower() == "true"
-    if kind.startswith("tuple") or not any(number in kind for number in ("int", "float")):
-        return text
-    try:
-        value = _number(name, text, text)
-    except checks.ArgumentError:
-        if "str" in kind:
-            return text
-        raise
-    if "float" in kind:
-        return value if "str" in kind else float(value)
-    if isinstance(value, float) and "str" not in kind:
-        raise refused(f"must have whole numbers for {name}; given {text!r}")
-    return value
+    found: Value = fields.value("space", flat_fields()[name], text)
+    return found
 
 
 def _number(name: str, text: str, part: str) -> int | float:
-    """Reads a finite number, a whole one where it is written as one."""
-    try:
-        number = int(part) if re.fullmatch(r"[+-]?\d+", part) else float(part)
-        if math.isfinite(number):
-            return number
-    except (ValueError, OverflowError):
-        pass
-    raise refused(f"must have finite numbers for {name}; given {name}={text}")
+    """Reads one end of a range."""
+    found = fields.number(part)
+    if found is None:
+        raise refused(f"must have finite numbers for {name}; given {name}={text}")
+    return found
 
 
 def _split(text: str, separates: Callable[[str], bool], keep_empty: bool = False) -> list[str]:

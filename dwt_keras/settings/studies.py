@@ -70,3 +70,6 @@ class StudySettings(Groups):
     def common(self) -> dict[str, Any]:
         """All settings by name, without what only one of the processes that share it is told."""
         return {**self.flat(), "fold": None}
+
+
+NO_STUDY = StudySettings()

@@ -18,7 +18,11 @@ NONE, MEDIAN, HYPERBAND = "none", "median", "hyperband"
 PRUNERS = (NONE, MEDIAN, HYPERBAND)
 # What --storage begins with where it is a journal and no database.
 JOURNAL = "journal:"
+# Accuracies are float32, of which differences are taken: what is the same but for this is the same.
+ROUNDING = 1e-6
 _DROP = 0.01
+# All trials are there from the beginning.
+_MOST = 10_000
 _DATABASE = re.compile(r"[a-z0-9+]+://.+")
 
 
@@ -82,8 +86,8 @@ class TuningSettings:
         checks.choice("search", self.search, SEARCHES)
         checks.choice("objectives", self.objectives, OBJECTIVES)
         checks.choice("prune_trials", self.prune_trials, PRUNERS)
-        if self.trials is not None:
-            checks.integer("trials", self.trials, least=1)
+        if self.trials is not None and checks.integer("trials", self.trials, least=1) > _MOST:
+            raise checks.ArgumentError("trials", f"must be {_MOST:,} at most; given {self.trials}")
         if self.storage is not None:
             _check_storage(self.storage)
         self._check_space()
@@ -123,6 +127,10 @@ class TuningSettings:
         from dwt_keras.settings import space
 
         size = space.grid_size(parameters)
+        if self.trials is None and size > _MOST:
+            raise checks.ArgumentError(
+                "trials", f"must say how many of the {size:,} combinations are tried; none is given"
+            )
         if self.trials is None:
             object.__setattr__(self, "trials", size)
         elif self.trials > size:

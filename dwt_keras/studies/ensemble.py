@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import Any
 
 import keras
 
-from dwt_keras import checks, files
-from dwt_keras.settings import Settings
+from dwt_keras import checks
+from dwt_keras.settings import Settings, sources
 from dwt_keras.settings.export import LITERT
 from dwt_keras.settings.studies import StudySettings
 from dwt_keras.studies import combination, ensemble_members, members, progress
 from dwt_keras.studies.ensemble_members import Trained
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import coding, control, data, export, scoring, telling
+from dwt_keras.training import control, data, export, imported, metrics, scoring, telling
 from dwt_keras.training import run as training_run
 from dwt_keras.views import ensemble_view
 
@@ -52,6 +51,9 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     Raises:
         UserError: If no member is better than chance; else as for a run.
     """
+    if sources.model_kind(settings.training.model) == sources.FUNCTION:
+        # Layers that its module registers are needed to load members that are complete.
+        imported.function("model", settings.training.model)
     found = _networks(settings, study, dataset, folder)
     kept = [member for member in found.trained if member.weight]
     weights, combine = [member.weight for member in kept], study.ensemble.combine
@@ -59,10 +61,10 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
     networks = [ensemble_members.load(member.run) for member in kept]
     said = [scoring.probabilities(network, dataset.test) for network in networks]
     model = combination.network(networks, weights, combine)
-    sources = [member.run.folder / "model.dwtz" for member in kept]
-    combination.save(model, networks, sources, folder / "model.dwtz")
+    compact = [member.run.folder / "model.dwtz" for member in kept]
+    combination.save(model, networks, compact, folder / "model.dwtz")
 
-    metrics = _exported(model, kept, settings, dataset, folder)
+    content = _exported(model, kept, settings, dataset, folder)
     single = found.single.metrics
     sizes = [member.run.metrics["bytes"]["dwtz"] for member in kept]
     accuracies = [member.run.metrics["test_accuracy"] for member in kept]
@@ -71,15 +73,15 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset, folder:
         "combine": combine,
         "members": [member.record for member in found.trained],
         "by_count": combination.by_count(said, dataset.test.labels, weights, combine),
-        "ensemble": _line(metrics["test_accuracy"], metrics["bytes"]["dwtz"]),
+        "ensemble": _line(content["test_accuracy"], content["bytes"]["dwtz"]),
         "mean_member": _line(statistics.fmean(accuracies), statistics.fmean(sizes)),
         "single": _line(single["test_accuracy"], single["bytes"]["dwtz"]),
         "dense": _line(found.dense.test_accuracy, single["bytes"]["float32"]),
     }
     ensemble_view.write(
-        model, dataset, folder, record, metrics, found.dense, settings.views.figures
+        model, dataset, folder, record, content, found.dense, settings.views.figures
     )
-    files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    metrics.write(folder, content)
     left_out = [member.record["folder"] for member in found.trained if not member.weight]
     notes = [f"{name} is no better than chance, and left out" for name in left_out]
     return Outcome(record, "\n".join([*notes, ensemble_view.table(record)]))
@@ -96,9 +98,11 @@ def _networks(
     done = sum(members.done(place) is not None for place in [*places, single]) + is_known
     with progress.over("network", len(places) + 2, done) as shown:
 
-        def train(settings: Settings, dataset: data.Dataset, place: Path) -> members.Member:
+        def train(
+            settings: Settings, dataset: data.Dataset, place: Path, start: Path | None = None
+        ) -> members.Member:
             is_new = members.done(place) is None
-            member = members.train(settings, dataset, place)
+            member = members.train(settings, dataset, place, begins_with=start)
             if is_new:
                 name = " ".join(place.relative_to(folder).parts).replace("members", "member")
                 size = member.metrics["bytes"]["dwtz"]
@@ -131,31 +135,20 @@ def _exported(
     export.save_keras(model, folder / "model.keras")
     export.save_serving(model, folder / "serving" / "1")
     scores = scoring.test_scores(model, dataset)
-    lite = (
-        training_run.lite_files(model, dataset, folder) if settings.export.export == LITERT else {}
-    )
-    lite_sizes = lite.pop("bytes", {})
+    is_lite = settings.export.export == LITERT
+    lite = training_run.lite_files(model, dataset, folder) if is_lite else {}
     parts = [member.run.metrics for member in kept]
-    compact = folder / "model.dwtz"
-    return {
-        "test_accuracy": scores["accuracy"],
-        "test_loss": scores["loss"],
-        **_zeros(parts),
-        **lite,
-        "bytes": {
-            "float32": 4 * model.count_params(),
-            "dwtz": compact.stat().st_size,
-            "dwtz_weights": coding.weights_alone(compact),
-            "keras": (folder / "model.keras").stat().st_size,
-            "serving": export.folder_bytes(folder / "serving" / "1"),
-            **lite_sizes,
-        },
-        "seconds": {
+    return metrics.of(
+        "test",
+        scores,
+        {**metrics.sizes(model, folder), **lite.pop("bytes", {})},
+        {
             name: sum(part["seconds"][name] for part in parts)
             for name in ("train", "compress", "total")
         },
-        "epochs_run": sum(part["epochs_run"] for part in parts),
-    }
+        sum(part["epochs_run"] for part in parts),
+        {**_zeros(parts), **lite},
+    )
 
 
 def _zeros(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

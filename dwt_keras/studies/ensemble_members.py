@@ -15,8 +15,11 @@ from dwt_keras.settings.ensembles import BAGGING, BOOSTING, SNAPSHOT, EnsembleSe
 from dwt_keras.studies import boosting, members
 from dwt_keras.training import data, scoring
 
-# From settings, data and a folder to the run that is made there, or has been.
-Train = Callable[[Settings, data.Dataset, Path], members.Member]
+# From settings, data, a folder and the file that is begun with, if one is, to the run that is made
+# in the folder, or has been.
+Train = Callable[[Settings, data.Dataset, Path, Path | None], members.Member]
+
+_NETWORK = "model.keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,14 +59,14 @@ def train(
         # Of its seed, and of the samples that it gets.
         generator = np.random.default_rng([settings.training.seed, number])
         its = _settings(settings, told, number, int(generator.integers(2**32)))
-        if told.ensemble == SNAPSHOT and found:
-            its = _going_on(its, found[-1].run)
+        is_next = told.ensemble == SNAPSHOT and found
+        start = found[-1].run.folder / _NETWORK if is_next else None
         part = dataset.train
         if told.ensemble == BAGGING:
             part = part.repeated(_drawn(len(part), generator))
         elif told.ensemble == BOOSTING:
             part = part.weighted(samme.sample_weights.astype(np.float32))
-        member = one(its, dataclasses.replace(dataset, train=part), place)
+        member = one(its, dataclasses.replace(dataset, train=part), place, start)
         boosted = {}
         if told.ensemble == BOOSTING:
             error = samme.add(_is_wrong(member, dataset.train))
@@ -75,21 +78,12 @@ def train(
 
 def load(member: members.Member) -> keras.Model:
     """The network of a run, with the weights that ship, not compiled."""
-    return keras.models.load_model(member.folder / "model.keras", compile=False)
+    return keras.models.load_model(member.folder / _NETWORK, compile=False)
 
 
 def _settings(settings: Settings, told: EnsembleSettings, number: int, seed: int) -> Settings:
     its = told.of_member(settings, number)
     return dataclasses.replace(its, training=dataclasses.replace(its.training, seed=seed))
-
-
-def _going_on(settings: Settings, before: members.Member) -> Settings:
-    """The settings of a snapshot that begins with the network of the one before."""
-    # Absolute: the same, from wherever the study is taken up.
-    start = str((before.folder / "model.keras").absolute())
-    return dataclasses.replace(
-        settings, transfer=dataclasses.replace(settings.transfer, init=start)
-    )
 
 
 def _drawn(samples: int, generator: np.random.Generator) -> np.ndarray[Any, Any]:

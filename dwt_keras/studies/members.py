@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,7 @@ from typing import Any
 import keras
 
 from dwt_keras.settings import Settings
-from dwt_keras.training import data, run, telling
-
-_METRICS = "metrics.json"
+from dwt_keras.training import data, metrics, resuming, run, telling
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,7 @@ def train(
     folder: Path,
     callbacks: Sequence[Any] = (),
     is_trial: bool = False,
+    begins_with: Path | None = None,
 ) -> Member:
     """Makes one run, quietly; takes it as it is if it is complete, and up if it was begun.
 
@@ -44,16 +42,22 @@ def train(
         settings: The run's.
         dataset: The data.
         folder: Where it goes.
-        callbacks: As for `run.run`.
-        is_trial: As for `run.run`.
+        callbacks: As for `run.OfStudy`, ...
+        is_trial: ... and so is this, ...
+        begins_with: ... and this.
+
+    Raises:
+        UserError: If what is there is of other settings; else as for `run.run`.
     """
     complete = done(folder)
     if complete is not None:
+        resuming.check_settings(folder, settings)
         return complete
     # Layers that nobody has named are named by how many there have been.
     keras.backend.clear_session()
     with telling.quietly(), _many_graphs_unsaid():
-        result = run.run(settings, dataset, folder=folder, callbacks=callbacks, is_trial=is_trial)
+        of_study = run.OfStudy(folder, callbacks, is_trial, begins_with)
+        result = run.run(settings, dataset, of_study)
     return Member(folder, result.metrics)
 
 
@@ -74,7 +78,5 @@ def _many_graphs_unsaid() -> Iterator[None]:
 
 def done(folder: Path) -> Member | None:
     """The run in a folder; None where there is none, or it is not complete."""
-    path = folder / _METRICS
-    if not path.exists():
-        return None
-    return Member(folder, json.loads(path.read_text(encoding="utf-8")))
+    found = metrics.read(folder)
+    return None if found is None else Member(folder, found)

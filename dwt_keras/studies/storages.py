@@ -6,8 +6,10 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
+import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -48,7 +50,7 @@ def opened(place: str) -> Iterator[BaseStorage]:
         yield storage
     except StorageInternalError as error:
         raise checks.UserError(
-            f"the storage {_without_password(place)} cannot be used any more; to go on once it "
+            f"the storage {named(place)} cannot be used any more; to go on once it "
             f"can, resume the study: {_said(error.__cause__ or error)}"
         ) from None
     finally:
@@ -70,18 +72,40 @@ def _database(url: str) -> RDBStorage:
     options = {"connect_args": {"timeout": _PATIENCE}} if is_file else {"pool_pre_ping": True}
     for tried in range(1, _TRIES + 1):
         try:
-            return RDBStorage(url, engine_kwargs=options)
+            storage = RDBStorage(url, engine_kwargs=options)
+            if is_file:
+                _keep_others_off(storage.engine)
+            return storage
         except Exception as error:  # Of SQLAlchemy, of a driver, or of one that is missing.
             is_raced = type(error).__name__ in ("OperationalError", "IntegrityError")
             if tried == _TRIES or not is_raced or "unable to open" in str(error):
-                raise _refused(_without_password(url), error) from None
+                raise _refused(named(url), error) from None
             time.sleep(tried / 4)
     raise AssertionError("a loop that returns or raises")
 
 
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def _keep_others_off(engine: sqlalchemy.Engine) -> None:
+    """Makes an SQLite file another process's only once what was read of it has been changed.
+
+    Optuna locks the row of a trial that it takes, which SQLite does not know: of two processes that
+    read that it waits both would take it.
+    """
+
+    def connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # Else Python's driver begins when it pleases.
+
+    def begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    sqlalchemy.event.listen(engine, "connect", connect)
+    sqlalchemy.event.listen(engine, "begin", begin)
+    engine.dispose()  # Of the connections that there are.
+
+
+def named(url: str) -> str:
+    """A storage's URL as it may be shown, without a password."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _refused(place: str, error: Exception) -> checks.ArgumentError:

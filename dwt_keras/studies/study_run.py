@@ -34,7 +34,8 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset) -> str:
         resuming.folder_of(settings, study=study, is_shared=shared) as folder,
         interrupts.at_once(),
     ):
-        resuming.write_study(folder, settings, study)
+        resuming.check_data(folder, data.digest(dataset))
+        resuming.write_study(folder, settings, study, data.record(dataset))
         try:
             outcome = kind(settings, study, dataset, folder)
         except KeyboardInterrupt:

@@ -110,6 +110,12 @@ class Queue:
             else:
                 time.sleep(_POLL_SECONDS)
 
+    def holds(self, trial: optuna.Trial) -> bool:
+        """Whether a trial is still this process's, and not given to another that heard nothing."""
+        found = self.trials[trial.number]
+        is_mine = found.user_attrs.get(_WORKER) == self._worker
+        return found.state == TrialState.RUNNING and is_mine
+
     @contextlib.contextmanager
     def beating(self, trial: optuna.Trial) -> Iterator[None]:
         """Lets others know that this process works on a trial; gives it back if it is interrupted.
@@ -178,9 +184,11 @@ class Queue:
         beat = (worker, trial.user_attrs.get(_BEAT))
         if self._heard.get(trial.number, (None, 0.0))[0] != beat:
             self._heard[trial.number] = (beat, time.monotonic())
-        if worker.rpartition("-")[0] == _host() and (self._places / worker).exists():
-            with contextlib.ExitStack() as stack:
-                return claims.claim(self._places / worker, stack)
+        is_free = claims.is_free(self._places / worker)
+        if is_free is False:  # It lives, though it may not have been heard: a machine may sleep.
+            return False
+        if is_free and worker.rpartition("-")[0] == _host():
+            return True
         return time.monotonic() - self._heard[trial.number][1] > _SILENCE_SECONDS
 
     def _give_back(self, trial_id: int, state: TrialState) -> None:

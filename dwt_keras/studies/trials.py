@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,21 @@ import keras
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from dwt_keras import checks
+from dwt_keras import checks, files
 from dwt_keras.compression import schedule
 from dwt_keras.settings import Settings, space
-from dwt_keras.settings.tuning import ACCURACY, BYTES, NONE, TuningSettings
+from dwt_keras.settings.tuning import ACCURACY, BYTES, NONE, ROUNDING, TuningSettings
 from dwt_keras.studies import members, samplers, trial_queue
 from dwt_keras.training import data
 from dwt_keras.views import study_view, tensorboard_run
 
+Holds = Callable[[optuna.Trial], bool]
+
 FOLDER = "trials"
 # The user attribute of a trial that has what its metrics.json says.
 _METRICS = "metrics"
+# And of one that was not trained the number of that whose parameters it has.
+_SAME_AS = "same_as"
 _CONSTRAINT = "accuracy"
 
 
@@ -40,6 +44,7 @@ def of(found: FrozenTrial) -> study_view.Trial:
         dict(found.params),
         metrics,
         str(found.user_attrs.get(trial_queue.FAILURE, "")),
+        found.user_attrs.get(_SAME_AS),
         all(value <= 0 for value in found.constraints.values()),
     )
 
@@ -68,36 +73,53 @@ class Maker:
         self._folder = folder / FOLDER
         self._least_accuracy = least_accuracy
 
-    def make(self, study: optuna.Study, trial: optuna.Trial) -> None:
+    def make(self, study: optuna.Study, trial: optuna.Trial, holds: Holds) -> bool:
         """Makes a trial, and tells the study what it came to.
 
         What the settings or the network refuse, and what else goes wrong with one trial, makes it a
         failed one; a disk or a storage that cannot be written ends the study.
+
+        Args:
+            study: The study.
+            trial: The trial.
+            holds: Whether it is still this process's.
+
+        Returns:
+            Whether the study was told: not where the trial is another process's by now.
         """
         values = samplers.suggest(trial, self._parameters)
-        place = self._folder / f"{trial.number:03d}"
+        state, failure = TrialState.COMPLETE, ""
+        same = _same(study, trial)
+        metrics: Mapping[str, Any] = {}
         try:
-            found = self._train(trial, values, place)
+            with files.full_disk_told():
+                metrics = same.user_attrs[_METRICS] if same else self._train(trial, values).metrics
         except optuna.TrialPruned:
-            study.tell(trial, state=TrialState.PRUNED)
-            return
+            state = TrialState.PRUNED
         except (OSError, optuna.exceptions.StorageInternalError):
             raise
         except Exception as error:  # Of Keras, of TensorFlow, or a UserError.
-            trial.set_user_attr(trial_queue.FAILURE, checks.said(error))
-            study.tell(trial, state=TrialState.FAIL)
-            return
-        metrics = found.metrics
-        trial.set_user_attr(_METRICS, {name: metrics[name] for name in metrics if _is_told(name)})
-        objectives = {
-            ACCURACY: metrics["validation_accuracy"],
-            BYTES: metrics["bytes"]["dwtz"],
-        }
-        if self._least_accuracy is not None and not trial.constraints:
-            trial.set_constraint(_CONSTRAINT, self._least_accuracy - objectives[ACCURACY])
-        study.tell(trial, [objectives[name] for name in self._tuning.names])
+            state, failure = TrialState.FAIL, checks.said(error)
+        if not holds(trial):
+            return False
+        if failure:
+            trial.set_user_attr(trial_queue.FAILURE, failure)
+        if same:
+            trial.set_user_attr(_SAME_AS, same.number)
+        study.tell(trial, self._objectives(trial, metrics) if metrics else None, state)
+        return True
 
-    def _train(self, trial: optuna.Trial, values: Mapping[str, Any], place: Path) -> members.Member:
+    def _objectives(self, trial: optuna.Trial, metrics: Mapping[str, Any]) -> list[float]:
+        """What a complete trial came to; notes what else the study keeps of it."""
+        trial.set_user_attr(_METRICS, {name: metrics[name] for name in metrics if _is_told(name)})
+        found = {ACCURACY: metrics["validation_accuracy"], BYTES: metrics["bytes"]["dwtz"]}
+        if self._least_accuracy is not None and not trial.constraints:
+            missing = self._least_accuracy - found[ACCURACY] - ROUNDING
+            trial.set_constraint(_CONSTRAINT, missing)
+        return [found[name] for name in self._tuning.names]
+
+    def _train(self, trial: optuna.Trial, values: Mapping[str, Any]) -> members.Member:
+        place = self._folder / f"{trial.number:03d}"
         settings = space.changed(self._settings, self._parameters, values)
         watching: Sequence[Any] = ()
         if self._tuning.prune_trials != NONE:
@@ -107,6 +129,15 @@ class Maker:
             place / "tensorboard", settings, found.metrics, place.name, parameters=list(values)
         )
         return found
+
+
+def _same(study: optuna.Study, trial: optuna.Trial) -> FrozenTrial | None:
+    """A complete trial with the parameters of another, which would come to the same.
+
+    All trials have one seed, so that nothing would be learnt from another training.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((each for each in complete if each.params == trial.params), None)
 
 
 class _Pruning(keras.callbacks.Callback):

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 from dwt_keras import checks, files
 from dwt_keras.settings import Settings, space
 from dwt_keras.settings.studies import StudySettings
-from dwt_keras.settings.tuning import ACCURACY, BYTES, TuningSettings
+from dwt_keras.settings.tuning import ACCURACY, BYTES, ROUNDING, TuningSettings
 from dwt_keras.settings.views import NONE
 from dwt_keras.studies import members, progress, samplers, storages, trial_queue, trials
 from dwt_keras.studies.outcome import Outcome
@@ -102,7 +102,7 @@ def search(
             _alone(folder, beginning)
             least = _least_accuracy(settings, tuning, dataset)
             storage = stack.enter_context(storages.opened(place))
-            study, is_alone = _study(settings, tuning, storage, label)
+            study, is_alone = _study(settings, tuning, storage, folder, label)
             queue = trial_queue.Queue(study, storage, folder, stack)
             given = samplers.given(tuning, settings.training.seed)
             queue.fill(given, is_alone=is_alone or tuning.storage is None)
@@ -111,7 +111,10 @@ def search(
         with progress.over("trial", len(given), queue.done) as shown:
             for trial in queue.taken(sampler_of):
                 with queue.beating(trial):
-                    maker.make(study, trial)
+                    is_told = maker.make(study, trial, queue.holds)
+                if not is_told:
+                    print(f"trial {trial.number:03d}: another process has taken it over")
+                    continue
                 made = trials.of(queue.trials[trial.number])
                 said = f"{trial.number:03d}: {study_view.summary(made)}"
                 shown.step(said, queue.done)
@@ -163,8 +166,8 @@ def best_of(
     if BYTES not in objectives:
         return most
     if ACCURACY in objectives:
-        # A difference of exactly the drop must not be lost to rounding.
-        within = [each for each in complete if each.accuracy >= most.accuracy - drop - 1e-9]
+        least = most.accuracy - drop - ROUNDING
+        within = [each for each in complete if each.accuracy >= least]
     else:
         within = [each for each in complete if each.is_feasible]
     return min(within or [most], key=lambda trial: (trial.bytes, -trial.accuracy))
@@ -189,11 +192,14 @@ def _least_accuracy(
 
 
 def _study(
-    settings: Settings, tuning: TuningSettings, storage: BaseStorage, label: str
+    settings: Settings, tuning: TuningSettings, storage: BaseStorage, folder: Path, label: str
 ) -> tuple[optuna.Study, bool]:
     """The study in its storage, and whether it is new there.
 
     Its name follows from the settings, so that the same command finds it on every machine.
+
+    Raises:
+        UserError: If it is new, though the folder has trials of it already.
     """
     identity = resuming.identity(settings, StudySettings(tuning=tuning))
     told = {name: value for name, value in identity.items() if name not in _PLACES}
@@ -201,6 +207,11 @@ def _study(
     group = runs.group_folder(settings, StudySettings(tuning=tuning)).parent.name
     name = f"{group}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
     pruner = samplers.pruner_of(tuning, settings)
+    if (folder / trials.FOLDER).exists() and name not in optuna.get_all_study_names(storage):
+        raise checks.UserError(
+            f"{storages.named(tuning.storage or storages.of_folder(folder))} does not have the "
+            f"trials that {folder} has: it must be the storage that the study was begun with"
+        )
     try:
         directions = [_DIRECTIONS[each] for each in tuning.names]
         made = optuna.create_study(

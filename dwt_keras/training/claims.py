@@ -23,9 +23,8 @@ def claim(
     Returns:
         Whether it is claimed now; always so where the system has no such claims (Windows).
     """
-    try:
-        fcntl: Any = importlib.import_module("fcntl")
-    except ImportError:
+    fcntl = _fcntl()
+    if fcntl is None:
         return True
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags, 0o666)
@@ -36,3 +35,22 @@ def claim(
     except OSError:
         return False
     return True
+
+
+def is_free(path: Path) -> bool | None:
+    """Whether no process has claimed a file; None where the system has no claims, or there is none.
+
+    A process that lives has what it claimed, on whichever machine that sees the file.
+    """
+    if _fcntl() is None or not path.is_file():
+        return None
+    with contextlib.ExitStack() as stack:
+        return claim(path, stack)
+
+
+def _fcntl() -> Any:
+    """Python's way to the system's claims; None where there are none."""
+    try:
+        return importlib.import_module("fcntl")
+    except ImportError:
+        return None

@@ -5,6 +5,7 @@ It is trained once for each combination of what it depends on, and kept below th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -14,7 +15,17 @@ from typing import Any
 from dwt_keras import files
 from dwt_keras._version import __version__
 from dwt_keras.settings import CompressionSettings, Settings
-from dwt_keras.training import checkpoint, data, export, fitting, runs, scoring, telling, transfer
+from dwt_keras.training import (
+    checkpoint,
+    claims,
+    data,
+    export,
+    fitting,
+    runs,
+    scoring,
+    telling,
+    transfer,
+)
 
 # The groups of settings that it depends on, and what in them it does not.
 _GROUPS = (
@@ -58,9 +69,18 @@ def dense(settings: Settings, dataset: data.Dataset) -> Control:
     known = _read(folder)
     if known is not None:
         return known
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        # One process trains it; those that wait find it.
+        claims.claim(folder, stack, waits=True)
+        return _read(folder) or _trained(settings, dataset, folder, depends_on)
+
+
+def _trained(
+    settings: Settings, dataset: data.Dataset, folder: Path, depends_on: dict[str, Any]
+) -> Control:
     telling.say("training the dense control, which later runs will share")
     model = fitting.build(settings, dataset)
-    folder.mkdir(parents=True, exist_ok=True)
     fitting.fit_control(model, settings, dataset, folder)
     export.save_keras(model, folder / "model.keras")
     accuracy = scoring.validation_accuracy(model, dataset)

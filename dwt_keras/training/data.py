@@ -26,7 +26,7 @@ from dwt_keras.training.data_files import (
 )
 from dwt_keras.training.parts import ArrayPart, Part, pipeline
 
-__all__ = ["ArrayPart", "DataError", "Dataset", "Part", "digest", "load", "pipeline"]
+__all__ = ["ArrayPart", "DataError", "Dataset", "Part", "digest", "load", "pipeline", "record"]
 
 _CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
 _DIGITS_TEST_FRACTION = 0.2
@@ -73,6 +73,12 @@ def digest(dataset: Dataset) -> str:
         for piece in part.fingerprint():
             found.update(piece)
     return found.hexdigest()
+
+
+def record(dataset: Dataset) -> dict[str, Any]:
+    """What settings.json says of the data."""
+    names = {"class_names": dataset.class_names} if dataset.class_names else {}
+    return {**names, "data": digest(dataset)}
 
 
 def load(settings: DataSettings) -> Dataset:

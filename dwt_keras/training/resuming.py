@@ -12,11 +12,10 @@ from typing import Any
 
 from dwt_keras import checks, files
 from dwt_keras.settings import Settings, resuming
-from dwt_keras.settings.studies import StudySettings
+from dwt_keras.settings.studies import NO_STUDY, StudySettings
 from dwt_keras.training import claims, distribution, runs, versions
 
-_NO_STUDY = StudySettings()
-_SETTINGS, _METRICS, _LOCK = "settings.json", "metrics.json", "lock"
+_SETTINGS, _LOCK = "settings.json", "lock"
 # What is no part of a run's identity: how it was begun.
 _NAME = "resume"
 # What an export leaves that cannot be put where something stands already.
@@ -47,7 +46,7 @@ def settings_of(
     return found
 
 
-def complete(settings: Settings, study: StudySettings = _NO_STUDY) -> Path | None:
+def complete(settings: Settings, study: StudySettings = NO_STUDY) -> Path | None:
     """The folder of the run or study that the settings name, where it has all that it shall have.
 
     Args:
@@ -66,7 +65,7 @@ def complete(settings: Settings, study: StudySettings = _NO_STUDY) -> Path | Non
 def folder_of(
     settings: Settings,
     place: Path | None = None,
-    study: StudySettings = _NO_STUDY,
+    study: StudySettings = NO_STUDY,
     is_shared: bool = False,
 ) -> Iterator[Path]:
     """The folder to work in, a new one or that of the run that is taken up.
@@ -105,8 +104,7 @@ def folder_of(
         else:
             found = Path(str(named))
             if found != place or (found / _SETTINGS).exists():
-                wanted = identity(settings, study)
-                _refuse_differences(wanted, identity(*divided(_recorded(found))), wanted)
+                check_settings(found, settings, study)
             if (found / _last(study)).exists():
                 raise checks.UserError(f"{found} is complete: there is nothing to resume")
             if not _claim(found, stack, is_shared):
@@ -117,6 +115,16 @@ def folder_of(
         elif not is_shared:  # Others may be writing there.
             _tidy(found)
         yield found
+
+
+def check_settings(folder: Path, settings: Settings, study: StudySettings = NO_STUDY) -> None:
+    """Checks that the settings are those that a run, or a study, was begun with.
+
+    Raises:
+        ArgumentError: If they are others, or the folder is that of neither.
+    """
+    wanted = identity(settings, study)
+    _refuse_differences(wanted, identity(*divided(_recorded(folder))), wanted)
 
 
 def check_data(folder: Path, digest: str) -> None:
@@ -143,16 +151,28 @@ def identity(settings: Settings, study: StudySettings) -> dict[str, Any]:
     return {**begun_by_itself(settings), **study.common()}
 
 
-def write_study(folder: Path, settings: Settings, study: StudySettings) -> None:
+def write_study(
+    folder: Path,
+    settings: Settings,
+    study: StudySettings,
+    of_data: Mapping[str, Any] | None = None,
+) -> None:
     """Writes the settings.json of a study.
 
     Beside all settings it says which were given: those of a study's runs, of which some are
     changed, follow from these alone.
+
+    Args:
+        folder: The study's.
+        settings: What its runs have in common.
+        study: The study's own.
+        of_data: What `data.record` says of the data, where they have been looked at.
     """
     record = {
         "settings": begun_by_itself(settings),
         "given": [name for name in settings.given if name != _NAME],
         "study": study.common(),
+        **(of_data or {}),
         "versions": versions.found(),
     }
     files.write_text(folder / _SETTINGS, json.dumps(record, indent=2) + "\n")
@@ -173,14 +193,14 @@ def divided(values: Mapping[str, Any]) -> tuple[Settings, StudySettings]:
 
 def _last(study: StudySettings) -> str:
     """The file without which the folder of a run, or of a study, is not complete."""
-    return runs.STUDY if study.is_wanted else _METRICS
+    return runs.STUDY if study.is_wanted else runs.METRICS
 
 
 def _found_by_another(settings: Settings) -> Path | None:
     """What the chief takes up, which it may have claimed already."""
     named = settings.resuming.resume
     if named == resuming.AUTO:
-        return next(_unfinished(settings, _NO_STUDY), None)
+        return next(_unfinished(settings, NO_STUDY), None)
     return None if named is None else Path(named)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from dwt_keras.training import (
     fitting,
     interrupts,
     litert,
+    metrics,
     numerics,
     resuming,
     scoring,
@@ -56,23 +58,45 @@ class Result:
     targets: tuple[targets.Target, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class OfStudy:
+    """What a study says of one of its runs, beside settings and data.
+
+    Attributes:
+        folder: Where the run goes, or goes on, in the place of a new folder below save_dir.
+        callbacks: Keras' callbacks that watch the training too, behind those of the run.
+        is_trial: Whether the run only tells how good its settings are: it is scored on the
+            validation part alone, and of its network leaves the compact file alone.
+        begins_with: The file of the network that it begins with, in the place of `init`. It is no
+            setting, as it is elsewhere once the study is: settings.json has its place from the
+            run's folder.
+    """
+
+    folder: Path | None = None
+    callbacks: Sequence[Any] = ()
+    is_trial: bool = False
+    begins_with: Path | None = None
+
+    def told(self, settings: Settings) -> Settings:
+        """The settings that the training goes by."""
+        if self.begins_with is None:
+            return settings
+        transfer = dataclasses.replace(settings.transfer, init=str(self.begins_with))
+        return dataclasses.replace(settings, transfer=transfer)
+
+
+_BY_ITSELF = OfStudy()
+
+
 def run(
-    settings: Settings,
-    dataset: data.Dataset | None = None,
-    *,
-    folder: Path | None = None,
-    callbacks: Sequence[Any] = (),
-    is_trial: bool = False,
+    settings: Settings, dataset: data.Dataset | None = None, of_study: OfStudy = _BY_ITSELF
 ) -> Result:
     """Trains, compresses, evaluates and exports one network, or goes on where that was interrupted.
 
     Args:
         settings: What to do.
         dataset: The data, where they have been loaded already.
-        folder: Where the run goes, or goes on, in the place of a new folder below save_dir.
-        callbacks: Keras' callbacks that watch the training too, behind those of the run.
-        is_trial: Whether the run only tells how good its settings are: it is scored on the
-            validation part alone, and of its network leaves the compact file alone.
+        of_study: What a study says besides, if it is one's.
 
     Returns:
         The result; its folder holds the same on disk.
@@ -84,28 +108,23 @@ def run(
     """
     distribution.start(settings)
     with numerics.determinism(settings.numerics):
-        return _prepare_and_run(settings, dataset, folder, callbacks, is_trial)
+        return _prepare_and_run(settings, dataset, of_study)
 
 
-def _prepare_and_run(
-    settings: Settings,
-    dataset: data.Dataset | None,
-    place: Path | None,
-    callbacks: Sequence[Any],
-    is_trial: bool,
-) -> Result:
+def _prepare_and_run(settings: Settings, dataset: data.Dataset | None, of_study: OfStudy) -> Result:
     if dataset is None:
         dataset = data.load(settings.data)
-    starting_files.check(settings)
+    told = of_study.told(settings)
+    starting_files.check(told)
     searched = settings.compression.max_accuracy_drop is not None
     first, least = accuracy_drop.first_and_least(settings, dataset) if searched else (0, 0)
     # Raises where there is nothing to compress.
-    wanted = accuracy_drop.with_target(settings, first) if searched else settings
+    wanted = accuracy_drop.with_target(settings, first) if searched else told
     prepared = fitting.prepare(wanted, dataset, say=telling.say)
 
-    with resuming.folder_of(settings, place) as folder, interrupts.at_once():
+    with resuming.folder_of(settings, of_study.folder) as folder, interrupts.at_once():
         try:
-            return _run(settings, dataset, prepared, folder, first, least, callbacks, is_trial)
+            return _run(settings, dataset, prepared, folder, (first, least), of_study)
         except KeyboardInterrupt:
             if not distribution.worker(settings).is_chief:
                 raise
@@ -118,20 +137,20 @@ def _run(
     dataset: data.Dataset,
     prepared: fitting.Prepared,
     folder: Path,
-    first: int,
-    least: int,
-    callbacks: Sequence[Any],
-    is_trial: bool,
+    sizes: tuple[int, int],
+    of_study: OfStudy,
 ) -> Result:
     """Everything that a run leaves in its folder, which may have some of it already."""
     started = time.perf_counter()
     searched = settings.compression.max_accuracy_drop is not None
     resuming.check_data(folder, data.digest(dataset))
-    files.write_text(folder / "settings.json", _settings_json(settings, dataset, prepared.kernels))
+    _write_settings(folder, settings, dataset, prepared.kernels, of_study)
+    callbacks = of_study.callbacks
     if searched:
-        found = accuracy_drop.smallest(settings, dataset, folder, first, least, callbacks)
+        found = accuracy_drop.smallest(settings, dataset, folder, *sizes, callbacks)
     else:
-        found = accuracy_drop.Found(fitting.fit(prepared, settings, dataset, folder, callbacks))
+        told = of_study.told(settings)
+        found = accuracy_drop.Found(fitting.fit(prepared, told, dataset, folder, callbacks))
     model, compression = found.trained.model, found.trained.compression
     if not distribution.worker(settings).is_chief:
         report = compression.report or shrink.measure(compression.targets)
@@ -150,68 +169,52 @@ def _run(
         )
     coding_seconds = time.perf_counter() - coding_started
     # From here on the model has the weights that the compact file decodes to.
-    scored = "validation" if is_trial else "test"
-    sizes: dict[str, int] = {}
     lite: dict[str, Any] = {}
-    if is_trial:
+    if of_study.is_trial:
         scores = scoring.validation_scores(model, dataset)
     else:
         scores = scoring.test_scores(model, dataset)
         export.save_keras(model, folder / "model.keras")
-        fastest, sizes = _export(model, compression, settings, folder)
-        sizes["keras"] = (folder / "model.keras").stat().st_size
+        fastest = _export(model, compression, settings, folder)
         lite = lite_files(fastest, dataset, folder) if settings.export.export == LITERT else {}
     if searched:
         accuracy_drop.judge(found.record, scoring.validation_accuracy(model, dataset), settings)
 
-    files.write_text(
-        folder / "settings.json", _settings_json(settings, dataset, compression.targets)
-    )
-    metrics = {
-        f"{scored}_accuracy": scores["accuracy"],
-        f"{scored}_loss": scores["loss"],
-        **_zeros(compression),
-        **found.record,
-        "bytes": {
-            "float32": 4 * model.count_params(),
-            "dwtz": (folder / "model.dwtz").stat().st_size,
-            "dwtz_weights": coding.weights_alone(folder / "model.dwtz"),
-            **sizes,
-            **lite.get("bytes", {}),
-        },
-        "seconds": {
+    _write_settings(folder, settings, dataset, compression.targets, of_study)
+    content = metrics.of(
+        "validation" if of_study.is_trial else "test",
+        scores,
+        {**metrics.sizes(model, folder), **lite.pop("bytes", {})},
+        {
             "train": found.trained.seconds,
             "compress": compression.seconds + coding_seconds,
             "total": found.trained.seconds_before + time.perf_counter() - started,
         },
-        "epochs_run": found.trained.epochs,
-        **found.trained.record,
-    }
-    metrics |= {name: value for name, value in lite.items() if name != "bytes"}
-    if not is_trial:
-        fitting.show(found.trained, settings, dataset, folder, metrics)
-    # Last of all: a folder with metrics.json is complete.
-    files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        found.trained.epochs,
+        {**_zeros(compression), **found.record, **found.trained.record, **lite},
+    )
+    if not of_study.is_trial:
+        fitting.show(found.trained, settings, dataset, folder, content)
+    metrics.write(folder, content)
     checkpoint.remove(folder)
     report = compression.report or shrink.measure(compression.targets)
-    return Result(folder, metrics, report, compression.targets)
+    return Result(folder, content, report, compression.targets)
 
 
 def _export(
     model: keras.Model, compression: DWTCompression, settings: Settings, folder: Path
-) -> tuple[keras.Model, dict[str, int]]:
-    """Writes the SavedModels; returns the fastest network, and sizes in bytes."""
+) -> keras.Model:
+    """Writes the SavedModels; returns the fastest network."""
     export.save_serving(model, folder / "serving" / "1")
-    sizes = {"serving": export.folder_bytes(folder / "serving" / "1")}
     if not settings.compression.is_structured:
-        return model, sizes
+        return model
     try:
         fast = folding.fold(model, compression.targets)
     except checks.UserError as error:
         telling.say(f"no serving_fast: {error}")
-        return model, sizes
+        return model
     export.save_serving(fast, folder / "serving_fast" / "1")
-    return fast, {**sizes, "serving_fast": export.folder_bytes(folder / "serving_fast" / "1")}
+    return fast
 
 
 def lite_files(model: keras.Model, dataset: data.Dataset, folder: Path) -> dict[str, Any]:
@@ -249,17 +252,24 @@ def _zeros(compression: DWTCompression) -> dict[str, Any]:
     }
 
 
-def _settings_json(
-    settings: Settings, dataset: data.Dataset, found: Sequence[targets.Target]
-) -> str:
-    record = {
-        "settings": resuming.begun_by_itself(settings),
-        **({"class_names": dataset.class_names} if dataset.class_names else {}),
+def _write_settings(
+    folder: Path,
+    settings: Settings,
+    dataset: data.Dataset,
+    found: Sequence[targets.Target],
+    of_study: OfStudy,
+) -> None:
+    """Writes settings.json."""
+    record: dict[str, Any] = {"settings": resuming.begun_by_itself(settings)}
+    if of_study.begins_with is not None:
+        place = Path(os.path.relpath(of_study.begins_with, folder))
+        record["begins_with"] = place.as_posix()
+    record |= {
+        **data.record(dataset),
         "bases": {target.path: _basis_record(target) for target in found},
-        "data": data.digest(dataset),
         "versions": versions.found(),
     }
-    return json.dumps(record, indent=2) + "\n"
+    files.write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n")
 
 
 def _basis_record(target: targets.Target) -> dict[str, Any]:

@@ -13,19 +13,19 @@ from typing import Any
 from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings, sources, structure
 from dwt_keras.settings.budget import BYTES
-from dwt_keras.settings.studies import StudySettings
+from dwt_keras.settings.studies import NO_STUDY, StudySettings
 
 # The folder within a run's that it needs until it is complete.
 CHECKPOINT = "checkpoint"
 # The file that a study's folder gets last of all.
 STUDY = "study.json"
-_METRICS = "metrics.json"
-_NO_STUDY = StudySettings()
+# The one that a run's gets last of all.
+METRICS = "metrics.json"
 # Rules whose name says no more than what stands in the threshold's place.
 _NAMED = ("absolute", BYTES, structure.RULE)
 
 
-def group_folder(settings: Settings, study: StudySettings = _NO_STUDY) -> Path:
+def group_folder(settings: Settings, study: StudySettings = NO_STUDY) -> Path:
     """The folder that collects the runs with these parameters, relative to nothing but save_dir.
 
     Args:
@@ -66,7 +66,7 @@ def _threshold(compression: CompressionSettings) -> str:
     return "thresholdauto" if compression.is_data_driven else f"threshold{compression.threshold:g}"
 
 
-def create(settings: Settings, study: StudySettings = _NO_STUDY) -> Path:
+def create(settings: Settings, study: StudySettings = NO_STUDY) -> Path:
     """Makes the folder of a new run or study, with a number that no other run of the group has.
 
     Runs that start at the same moment get different numbers: a number belongs to whoever
@@ -128,7 +128,7 @@ def find(folder: Path) -> tuple[list[Record], list[str]]:
     found, problems = [], []
     for place in _with_metrics(folder):
         try:
-            metrics = _json(place / _METRICS)
+            metrics = _json(place / METRICS)
             settings = _json(place / "settings.json").get("settings", {})
             if "test_accuracy" not in metrics and "validation_accuracy" in metrics:
                 continue  # A trial of a search, which trials.csv has.
@@ -149,7 +149,7 @@ def _with_metrics(folder: Path) -> list[Path]:
     for place, inner, names in os.walk(folder):
         # Hidden are those that train.py has not yet moved to their place.
         inner[:] = [name for name in inner if not name.startswith(".")]
-        if _METRICS in names:
+        if METRICS in names:
             found.append(Path(place))
     return sorted(found)
 

@@ -20,6 +20,7 @@ class Trial:
         metrics: What its run's metrics.json says; of a pruned one `validation_accuracy` alone, as
             it was last.
         failure: Why it failed, in one line; else empty.
+        same_as: The number of the trial whose parameters it has; it was not trained then.
         is_feasible: Whether it keeps to the accuracy that is asked for.
     """
 
@@ -28,6 +29,7 @@ class Trial:
     values: Mapping[str, Any]
     metrics: Mapping[str, Any]
     failure: str = ""
+    same_as: int | None = None
     is_feasible: bool = True
 
     @property
@@ -82,7 +84,8 @@ def shortened(value: Any) -> str:
 def summary(trial: Trial) -> str:
     """What a trial came to, in one line."""
     if trial.state == COMPLETE:
-        said = f"validation accuracy {trial.accuracy:.4f}, {trial.bytes:,} bytes"
+        said = "" if trial.same_as is None else f"as {trial.same_as:03d}: "
+        said += f"validation accuracy {trial.accuracy:.4f}, {trial.bytes:,} bytes"
     else:
         said = trial.state + (f": {trial.failure}" if trial.failure else "")
     return f"{said} ({told(trial.values)})"

@@ -60,10 +60,10 @@ def comma_separated(trials: Sequence[Trial], names: Sequence[str]) -> str:
         names: Of the parameters.
     """
     figures = ("validation_accuracy", "validation_loss")
-    others = ("zero_fraction", "epochs_run")
+    others, last = ("zero_fraction", "epochs_run"), ("seconds", "same_as", "failure")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    heading = ["trial", "state", *names, *figures, "bytes", *others, "seconds", "failure"]
+    heading = ["trial", "state", *names, *figures, "bytes", *others, *last]
     writer.writerow(heading)
     for trial in trials:
         metrics = trial.metrics
@@ -72,7 +72,7 @@ def comma_separated(trials: Sequence[Trial], names: Sequence[str]) -> str:
         cells.append(metrics.get("bytes", {}).get("dwtz", ""))
         cells += [metrics.get(name, "") for name in others]
         cells.append(metrics.get("seconds", {}).get("total", ""))
-        writer.writerow([*cells, trial.failure])
+        writer.writerow([*cells, trial.same_as, trial.failure])
     return text.getvalue()
 
 

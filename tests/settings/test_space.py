@@ -44,7 +44,7 @@ def test_the_documented_space_is_read() -> None:
     ],
 )
 def test_points_of_a_parameter(text: str, points: tuple[Any, ...]) -> None:
-    found = parameter(text).points
+    found = tuple(parameter(text).points)
     assert found == points
     assert list(map(type, found)) == list(map(type, points))
 
@@ -82,7 +82,8 @@ def test_what_follows_from_a_setting_follows_in_each_trial() -> None:
         ("threshold=..1", "must have finite numbers for threshold"),
         ("threshold=0..nan", "must have finite numbers for threshold"),
         ("threshold=0..1:ln", "must have ranges as LOW..HIGH, "),
-        ("threshold=0..1:1", "must have 2 values of a range or more"),
+        ("threshold=0..1:1", "must have 2 to 1000 values of a range"),
+        ("threshold=0..1:1000000000", "must have 2 to 1000 values of a range"),
         ("level=1.5..3", "must have whole numbers for level"),
         ("batch_size=1.5", "must have whole numbers for batch_size"),
         ("wavelet=haar..sym2", "must list the values of wavelet"),
@@ -135,6 +136,15 @@ def test_a_grid_is_all_of_its_combinations() -> None:
         ({"trials": 3}, "space must say what the trials vary"),
         (SPACE, "space needs trials, of which none are given"),
         ({"storage": "sqlite:////x.db"}, "storage needs trials"),
+        ({"trials": 10**9, **SPACE}, "trials must be 10,000 at most; given 1000000000"),
+        (
+            {"search": "grid", "space": "level=1..300 apply_every_batches=1..200"},
+            "trials must say how many of the 60,000 combinations are tried",
+        ),
+        (
+            {"search": "grid", "trials": 3, "space": "level=1..1000000000000"},
+            "space must have 1,000,000,000 combinations at most; has 1,000,000,000,000",
+        ),
         ({"trials": 9, "search": "grid", **SPACE}, "trials must be 8 at most, which the grid has"),
         (
             {"search": "grid", "space": "threshold=0.1..0.2:log"},

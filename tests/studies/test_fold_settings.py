@@ -34,9 +34,15 @@ HAAR, PLAIN = "wavelet=haar level=3", "wavelet=none"
         ({"folds": 3, "compare": [HAAR, "level"]}, "compare must be NAME=VALUE of settings"),
         ({"folds": 3, "compare": [HAAR, ""]}, "compare must be NAME=VALUE of settings"),
         ({"folds": 3, "compare": [HAAR, "'x"]}, "compare must be NAME=VALUE of settings"),
-        ({"folds": 3, "compare": [HAAR, "epochs=x"]}, "compare epochs must be a whole number"),
-        ({"folds": 3, "compare": [HAAR, "threshold=x"]}, "compare threshold must be a number"),
-        ({"folds": 3, "compare": [HAAR, "batch_norm=1"]}, "batch_norm must be true or false"),
+        ({"folds": 3, "compare": [HAAR, "epochs=x"]}, "compare must have whole numbers for"),
+        (
+            {"folds": 3, "compare": [HAAR, "threshold=x"]},
+            "compare must have finite numbers",
+        ),
+        (
+            {"folds": 3, "compare": [HAAR, "batch_norm=1"]},
+            "must have true or false for",
+        ),
         ({"folds": 3, "compare": [HAAR, "level=1 level=2"]}, "compare must give level once"),
         ({"folds": 3, "comparison_test": "wilcoxon"}, "comparison_test needs compare"),
         (
@@ -58,9 +64,11 @@ def test_a_search_compares_by_itself() -> None:
 
 def test_changes_are_read_as_flags_would_be() -> None:
     found = changes.parse("compare", "level=2 threshold=0.1 batch_norm=true init='a b.keras'")
-    assert found == {"level": "2", "threshold": 0.1, "batch_norm": True, "init": "a b.keras"}
+    assert found == {"level": 2, "threshold": 0.1, "batch_norm": True, "init": "a b.keras"}
     settings = Settings.from_flat(changes.parse("compare", "level=2 hidden_units=4,5"))
     assert (settings.compression.level, settings.training.hidden_units) == (2, (4, 5))
+    # As in a space, what may be left out can be.
+    assert changes.parse("compare", "dropout=none level=max") == {"dropout": None, "level": "max"}
 
 
 def compared(base: dict[str, Any], *texts: str) -> list[Settings]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dwt_keras import checks
 from dwt_keras.settings import Settings
 from dwt_keras.studies import members, progress
 from dwt_keras.training import data
@@ -28,6 +29,8 @@ def test_a_complete_run_is_taken_as_it_is(
     before = (place / "metrics.json").stat().st_mtime_ns
     assert members.train(settings, dataset, place) == found
     assert (place / "metrics.json").stat().st_mtime_ns == before
+    with pytest.raises(checks.ArgumentError, match="level must be 1 as in the run"):
+        members.train(settings.changed({"level": 2}), dataset, place)
 
 
 def test_a_graph_for_each_run_is_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -> None:

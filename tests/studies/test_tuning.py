@@ -202,7 +202,7 @@ def test_a_disk_that_is_full_ends_the_study(
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(OSError):
         interrupt(patch, 1, OSError)
-        run(tmp_path, {"trials": 3, "space": "level=1..4 threshold=0.1,0.2"}, dataset)
+        run(tmp_path, {"trials": 3, "space": "level=1..4 threshold=0.1..0.2"}, dataset)
     states = [trial.state.name for trial in study_of(tmp_path / "digits-mlp/studies/001")]
     assert states == ["COMPLETE", "WAITING", "WAITING"]
 
