@@ -97,11 +97,6 @@ def _figures(task: Task, folder: Path) -> Record:
 
 
 def _chosen(task: Task) -> Record:
-    """The settings in which the run that a search chose differs from those that it began with."""
+    """What the run that a search chose has of the settings that were searched."""
     record = json.loads((task.run / "settings.json").read_text(encoding="utf-8"))["settings"]
-    before = json.loads(task.variant.settings.to_json())
-    return {
-        name: value
-        for name, value in record.items()
-        if name != "resume" and value != before.get(name)
-    }
+    return {parameter.name: record[parameter.name] for parameter in task.study.tuning.parameters}
