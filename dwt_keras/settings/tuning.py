@@ -18,8 +18,6 @@ NONE, MEDIAN, HYPERBAND = "none", "median", "hyperband"
 PRUNERS = (NONE, MEDIAN, HYPERBAND)
 # What --storage begins with where it is a journal and no database.
 JOURNAL = "journal:"
-# Accuracies are float32, of which differences are taken: what is the same but for this is the same.
-ROUNDING = 1e-6
 _DROP = 0.01
 # All trials are there from the beginning.
 _MOST = 10_000

@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 from dwt_keras import checks, files
 from dwt_keras.compression import schedule
 from dwt_keras.settings import Settings, space
-from dwt_keras.settings.tuning import ACCURACY, BYTES, NONE, ROUNDING, TuningSettings
+from dwt_keras.settings.tuning import ACCURACY, BYTES, NONE, TuningSettings
 from dwt_keras.studies import members, samplers, trial_queue
-from dwt_keras.training import data
+from dwt_keras.training import data, scoring
 from dwt_keras.views import study_view, tensorboard_run
 
 Holds = Callable[[optuna.Trial], bool]
@@ -114,7 +114,7 @@ class Maker:
         trial.set_user_attr(_METRICS, {name: metrics[name] for name in metrics if _is_told(name)})
         found = {ACCURACY: metrics["validation_accuracy"], BYTES: metrics["bytes"]["dwtz"]}
         if self._least_accuracy is not None and not trial.constraints:
-            missing = self._least_accuracy - found[ACCURACY] - ROUNDING
+            missing = self._least_accuracy - found[ACCURACY] - scoring.ROUNDING
             trial.set_constraint(_CONSTRAINT, missing)
         return [found[name] for name in self._tuning.names]
 

@@ -19,11 +19,11 @@ from optuna.trial import FrozenTrial
 from dwt_keras import checks, files
 from dwt_keras.settings import Settings, space
 from dwt_keras.settings.studies import StudySettings
-from dwt_keras.settings.tuning import ACCURACY, BYTES, ROUNDING, TuningSettings
+from dwt_keras.settings.tuning import ACCURACY, BYTES, TuningSettings
 from dwt_keras.settings.views import NONE
 from dwt_keras.studies import members, progress, samplers, storages, trial_queue, trials
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import checkpoint, claims, control, data, resuming, runs
+from dwt_keras.training import checkpoint, claims, control, data, resuming, runs, scoring
 from dwt_keras.views import study_view, trial_table
 
 BEST = "best"
@@ -166,7 +166,7 @@ def best_of(
     if BYTES not in objectives:
         return most
     if ACCURACY in objectives:
-        least = most.accuracy - drop - ROUNDING
+        least = most.accuracy - drop - scoring.ROUNDING
         within = [each for each in complete if each.accuracy >= least]
     else:
         within = [each for each in complete if each.is_feasible]

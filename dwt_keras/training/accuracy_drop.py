@@ -111,7 +111,7 @@ def smallest(
     """
     allowed = float(settings.compression.max_accuracy_drop or 0.0)
     dense = control.dense(settings, dataset)
-    goal = dense.validation_accuracy - allowed
+    goal = dense.validation_accuracy - allowed - scoring.ROUNDING
     if settings.compression.is_structured:
         goal += settings.coding.coding_accuracy_drop  # Spent when the file is made.
     telling.say(f"dense control: validation accuracy {dense.validation_accuracy:.4f}")
@@ -170,7 +170,8 @@ def judge(record: dict[str, Any], accuracy: float, settings: Settings) -> None:
         settings: What was allowed.
     """
     found = record["accuracy_drop"]
-    goal = found["control_validation_accuracy"] - float(settings.compression.max_accuracy_drop or 0)
+    allowed = float(settings.compression.max_accuracy_drop or 0)
+    goal = found["control_validation_accuracy"] - allowed - scoring.ROUNDING
     found["validation_accuracy"] = accuracy
     found["within"] = accuracy >= goal
 

@@ -9,12 +9,12 @@ from typing import Any
 from dwt_keras.coding import container, quantizer
 from dwt_keras.compression import artifact, packing, sections, steps
 from dwt_keras.compression.targets import Target
+from dwt_keras.training import scoring
 
 # The finest step that is tried, as a part of the largest coefficient, ...
 _FINEST = 2.0**-12
 # ... and how far two steps are apart that need not be told from each other.
 _PRECISION = 1.1
-_ROUNDING = 1e-9
 
 
 def save_within(
@@ -49,7 +49,7 @@ def save_within(
         packing.assign(model, packing.pack(model, kernels, step))
         try:
             # A difference of exactly the drop must not be lost to rounding.
-            return before - accuracy() - _ROUNDING
+            return before - accuracy() - scoring.ROUNDING
         finally:
             packing.set_all(model, weights)
 

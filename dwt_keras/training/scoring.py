@@ -10,6 +10,9 @@ import numpy as np
 from dwt_keras.training import data, distribution
 
 _EVALUATION_BATCH = 1000
+# Accuracies are float32 numbers: a difference of exactly what is allowed may come out larger, by
+# less than this, which is less than a sample.
+ROUNDING = 1e-6
 
 
 def validation(dataset: data.Dataset, replicas: int = 1) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dwt_keras.settings import Settings
+from dwt_keras.settings import CompressionSettings, Settings
 from dwt_keras.training import accuracy_drop, control, data, epochs
 from dwt_keras.training.accuracy_drop import Trial
 
@@ -99,3 +100,14 @@ def test_a_control_is_trained_once(settings, monkeypatch):
     (first.folder / "control.json").write_text(json.dumps({"validation_accuracy": 0.5}))
     assert control.dense(settings, dataset) == first
     assert len(trained) == 2
+
+
+@pytest.mark.parametrize("control", [0.85, 0.91, 0.97])
+def test_a_loss_of_exactly_what_is_allowed_is_within(control: float) -> None:
+    """As float32 has them, 0.85 and 0.84 are further apart than 0.01."""
+    record = {"accuracy_drop": {"control_validation_accuracy": float(np.float32(control))}}
+    settings = Settings(compression=CompressionSettings(max_accuracy_drop=0.01))
+    accuracy_drop.judge(record, float(np.float32(control - 0.01)), settings)
+    assert record["accuracy_drop"]["within"]
+    accuracy_drop.judge(record, float(np.float32(control - 0.0101)), settings)
+    assert not record["accuracy_drop"]["within"]
