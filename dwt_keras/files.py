@@ -39,6 +39,10 @@ def replacing(path: Path) -> Iterator[Path]:
             _flush(entry)
         os.replace(temporary, path)
         _flush(path.parent)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # Of a full disk a write says none.
+            error.filename = str(path)
+        raise
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
 
