@@ -76,10 +76,11 @@ def run(program: str, names: Fields, command: Callable[[], int]) -> int:
     except (checks.UserError, flags.Error) as error:
         return _fail(program, str(error))
     except BrokenPipeError as error:  # Of `... | head`: nobody reads on, which is no mistake.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritten()
         how = _how_to_go_on(error)
         return _fail(program, f"nobody reads what it prints{how}", status=141) if how else 0
     except OSError as error:  # A full disk, say.
+        _drop_unwritten()
         said = f"{error.filename or 'writing'}: {error.strerror or error}"
         return _fail(program, said + _how_to_go_on(error))
     except KeyboardInterrupt as error:
@@ -180,6 +181,14 @@ def _text(default: Any) -> str | None:
     if isinstance(default, tuple):
         return ",".join(map(str, default))
     return None if default is None else str(default)
+
+
+def _drop_unwritten() -> None:
+    """Where stdout cannot be written: the interpreter would try, and complain, once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _how_to_go_on(error: BaseException) -> str:

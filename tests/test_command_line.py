@@ -107,6 +107,24 @@ def test_a_reader_that_is_gone_is_no_mistake() -> None:
     assert printed_to_nobody("1") == (0, "")  # Found out at the end alone, when all is written.
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [["--help"], ["inspect", "--help"]], ids=["all", "one"])
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dwt_keras", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith(f": writing: {FULL}\n")
+
+
 def test_a_training_that_nobody_reads_has_not_succeeded() -> None:
     said = "program: nobody reads what it prints; to go on: again\n"
     assert printed_to_nobody("100000", "resumable") == (141, said)
