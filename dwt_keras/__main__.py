@@ -45,16 +45,15 @@ _COMMANDS: dict[str, tuple[tuple[str, ...], Any]] = {
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command line; returns the exit status."""
-    if len(argv) > 1 and argv[1] in ("--help", "-h", "-help", "help"):
+
+    def overview() -> int:
+        if len(argv) < 2 or argv[1] not in ("--help", "-h", "-help", "help"):
+            checks.choice("command", argv[1] if len(argv) > 1 else "", _COMMANDS)
         print((__doc__ or "").rstrip())
         return 0
 
-    def unknown() -> int:
-        checks.choice("command", argv[1] if len(argv) > 1 else "", _COMMANDS)
-        return 0
-
     if len(argv) < 2 or argv[1] not in _COMMANDS:
-        return command_line.run(_PROGRAM, {}, unknown)
+        return command_line.run(_PROGRAM, {}, overview)
     name = argv[1]
     arguments, group = _COMMANDS[name]
     fields = {field.name: field for field in dataclasses.fields(group)}

@@ -6,6 +6,9 @@ settings.json are the same word.
 
 from __future__ import annotations
 
+import atexit
+import functools
+import gc
 import os
 import sys
 import textwrap
@@ -25,10 +28,26 @@ Fields = Mapping[str, Field[Any]]
 
 _WIDTH = 96
 _FLAG_FILE = "flagfile"
+
+
+class _Number(flags.ArgumentParser[Any]):
+    """Numbers, where absl would say of a mistake what Python does: invalid literal for int()."""
+
+    def __init__(self, kind: type, problem: str) -> None:
+        self._kind = kind
+        self._problem = problem
+
+    def parse(self, argument: Any) -> Any:
+        try:
+            return self._kind(argument)
+        except ValueError:
+            raise ValueError(self._problem) from None
+
+
 _DEFINE: Mapping[type, Any] = {
     bool: flags.DEFINE_boolean,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
+    int: functools.partial(flags.DEFINE, _Number(int, "must be a whole number")),
+    float: functools.partial(flags.DEFINE, _Number(float, "must be a number")),
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_multi_string,
 }
@@ -43,23 +62,34 @@ def run(program: str, names: Fields, command: Callable[[], int]) -> int:
         command: Returns the exit status.
 
     Returns:
-        The exit status: that of the command, 2 on a mistake, 130 on an interrupt.
+        The exit status: that of the command, 2 on a mistake, 130 on an interrupt, 141 where what
+        was to be done is not done because nobody reads what is printed.
     """
     try:
         with files.full_disk_told():
-            return command()
+            status = command()
+        sys.stdout.flush()  # At the interpreter's end it would be too late for one line.
+        return status
     except checks.ArgumentError as error:
         is_flag = error.argument == _FLAG_FILE or error.argument in names
         return _fail(program, f"--{error}" if is_flag else str(error))
     except (checks.UserError, flags.Error) as error:
         return _fail(program, str(error))
-    except BrokenPipeError:  # Of `... | head`: nobody reads on, which is no mistake.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError as error:  # Of `... | head`: nobody reads on, which is no mistake.
+        _drop_unwritten()
+        how = _how_to_go_on(error)
+        return _fail(program, f"nobody reads what it prints{how}", status=141) if how else 0
     except OSError as error:  # A full disk, say.
-        return _fail(program, f"{error.filename or 'writing'}: {error.strerror or error}")
+        _drop_unwritten()
+        said = f"{error.filename or 'writing'}: {error.strerror or error}"
+        return _fail(program, said + _how_to_go_on(error))
     except KeyboardInterrupt as error:
-        return _fail(program, str(error) or "interrupted", status=130)
+        return _fail(program, f"interrupted{_how_to_go_on(error)}", status=130)
+    except Exception as error:
+        lacking = _lacking(error)
+        if not lacking:
+            raise
+        return _fail(program, lacking + _how_to_go_on(error))
 
 
 def parse(argv: Sequence[str], fields: Fields) -> tuple[dict[str, Any] | None, list[str]]:
@@ -129,6 +159,9 @@ def load_tensorflow(first: Callable[[], None] = lambda: None) -> None:
 
         first()
         tf.config.list_logical_devices()  # Looks for a GPU, and says so if there is none.
+    # The interpreter looks for garbage once more as it ends, among all that TensorFlow has loaded:
+    # nearly a second of one core.
+    atexit.register(gc.freeze)
 
 
 def _define(fields: Fields) -> flags.FlagValues:
@@ -148,6 +181,30 @@ def _text(default: Any) -> str | None:
     if isinstance(default, tuple):
         return ",".join(map(str, default))
     return None if default is None else str(default)
+
+
+def _drop_unwritten() -> None:
+    """Where stdout cannot be written: the interpreter would try, and complain, once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _how_to_go_on(error: BaseException) -> str:
+    """What the outermost place that the error came through noted on it."""
+    notes = getattr(error, "__notes__", [])
+    return f"; {notes[-1]}" if notes else ""
+
+
+def _lacking(error: Exception) -> str:
+    """What the machine has too little of, by an error of Python or TensorFlow; "" for others."""
+    said = checks.said(error)
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None and isinstance(error, tensorflow.errors.ResourceExhaustedError):
+        # Behind the name of a function that TensorFlow made up.
+        return f"not enough memory: {said.rpartition('}} ')[2]}"
+    return f"not enough memory: {said}" if isinstance(error, MemoryError) else ""
 
 
 def _fail(program: str, message: str, status: int = 2) -> int:

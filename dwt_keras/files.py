@@ -40,6 +40,10 @@ def replacing(path: Path) -> Iterator[Path]:
             _flush(entry)
         os.replace(temporary, path)
         _flush(path.parent)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # Of a full disk a write says none.
+            error.filename = str(path)
+        raise
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
 
@@ -53,7 +57,10 @@ def full_disk_told() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) or said not in str(error):
             raise
-        raise OSError(errno.ENOSPC, said) from error
+        told = OSError(errno.ENOSPC, said)
+        for note in getattr(error, "__notes__", []):
+            told.add_note(note)
+        raise told from error
 
 
 def _flush(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import subprocess
@@ -97,6 +98,19 @@ def test_an_error_of_the_writer_leaves_the_old_content_alone(tmp_path, error, ol
     assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == (
         {} if old is None else {"a.txt": old}
     )
+
+
+def test_a_full_disk_says_what_could_not_be_written(tmp_path):
+    path = tmp_path / "a.txt"
+    # As writing raises it: without a name.
+    with pytest.raises(OSError) as caught, files.replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(path)
+    with pytest.raises(OSError, match=r"^a library's own$"), files.replacing(path):
+        raise OSError("a library's own")
+    with pytest.raises(OSError) as caught, files.replacing(path):
+        raise OSError(errno.EIO, "broken", "elsewhere")
+    assert caught.value.filename == "elsewhere"
 
 
 def test_a_writer_that_writes_nothing_changes_nothing(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import signal
 import subprocess
@@ -147,3 +148,27 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_settings_that_repeat_a_run_resume_nothing(whole: Path) -> None:
     record = json.loads((whole / "settings.json").read_text())
     assert record["settings"]["resume"] is None
+
+
+def test_a_full_disk_costs_one_line_that_says_how_to_go_on(
+    train_here: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dwt_keras.training import export
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "model.keras")
+
+    flags = ("--epochs=1", "--hidden_units=8", "--figures=none")
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "save_keras", fill)
+        done = train_here(*flags, f"--save_dir={tmp_path}")
+    folder = the_folder(tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "train.py: model.keras: No space left on device; to go on: python train.py "
+        f"--resume={folder}\n"
+    )
+    assert train_here(f"--resume={folder}").returncode == 0
+    assert (folder / "metrics.json").is_file()

@@ -51,7 +51,7 @@ def check_archive(path: str) -> None:
         UserError: If it is anything else.
     """
     if not Path(path).is_file():
-        raise checks.UserError(f"{path}: must be a {ARCHIVE} file; there is no file of that name")
+        raise _no_file(path, ARCHIVE)
     if Path(path).suffix != ARCHIVE or not zipfile.is_zipfile(path):
         raise checks.UserError(
             f"{path}: must be a {ARCHIVE} file, as Keras 3 saves a whole model; it is none"
@@ -65,7 +65,7 @@ def open_compact(path: str, trusted: bool) -> sections.Opened:
         UserError: If it is missing, or anything else.
     """
     if not Path(path).is_file():
-        raise checks.UserError(f"{path}: must be a {COMPACT} file; there is no file of that name")
+        raise _no_file(path, COMPACT)
     return sections.read(Path(path), limits(trusted))
 
 
@@ -85,6 +85,17 @@ def check_target(path: str, *suffixes: str, source: str) -> None:
         raise checks.UserError(f"{path}: must be another file than what is read")
     if place.is_dir():
         raise checks.UserError(f"{path}: must not be there yet; it is a folder")
+
+
+def _no_file(path: str, suffix: str) -> checks.UserError:
+    found = "it is a folder" if Path(path).is_dir() else "there is no file of that name"
+    return checks.UserError(f"{path}: must be a {suffix} file; {found}{_nearby(path, suffix)}")
+
+
+def _nearby(path: str, suffix: str) -> str:
+    """What a message adds about a run's folder, which has such a file."""
+    meant = Path(path) / f"model{suffix}"
+    return f" (did you mean {meant}?)" if meant.is_file() else ""
 
 
 def load_archive(path: str) -> Any:
@@ -129,7 +140,7 @@ def check_network(path: str, trusted: bool) -> None:
     else:
         raise checks.UserError(
             f"{path}: must be a {COMPACT}, {ARCHIVE} or {LITERT} file, or the folder of a "
-            "SavedModel (serving/1 of a run)"
+            f"SavedModel (serving/1 of a run){_nearby(path, COMPACT)}"
         )
 
 

@@ -17,10 +17,9 @@ from dwt_keras.coding.errors import CodecError
 from dwt_keras.compression import architecture, layout, packing, sections, steps
 from dwt_keras.compression.targets import Target, find
 from dwt_keras.settings import CompressionSettings
+from dwt_keras.settings.coding import DEFAULT_DISTORTION
 from dwt_keras.wavelet import families
 
-# At about which distortion the cheapest bases are looked for, unless one is given.
-_BASIS_DISTORTION = 1e-3
 _SPARE = 1 << 16
 
 
@@ -40,8 +39,8 @@ def save_compressed(
 ) -> int:
     """Writes a compact file of a model. The model itself keeps its weights.
 
-    Exactly one of `step`, `distortion` and `max_bytes` must be given, unless `kernels` have been
-    trained to steps of their own.
+    How small follows from one of `step`, `distortion` and `max_bytes`; without them from the steps
+    that `kernels` have been trained to, or else from the default `distortion`.
 
     Args:
         model: A built Keras model.
@@ -51,7 +50,8 @@ def save_compressed(
             and `axes`.
         step: Quantisation step of the coefficients, above 0.
         distortion: How far the kernels may move, as the sum of squared differences over the sum
-            of squares, above 0 and below 1: the coarsest step within that is taken.
+            of squares, above 0 and below 1: the coarsest step within that is taken. Raising it
+            makes the file smaller; 0.001 by default.
         max_bytes: Size of the whole file: the finest step within that is taken.
         wavelet: A discrete wavelet, "auto" for each kernel's cheapest, or "none".
         level: Its levels, "max" or "auto"; 1 by default.
@@ -68,15 +68,15 @@ def save_compressed(
             architecture cannot be stored, or if readers would refuse the file; nothing is written
             then.
     """
-    trained = kernels is not None and all(target.step for target in kernels)
-    if not trained or (step, distortion, max_bytes) != (None, None, None):
-        _one_of(step=step, distortion=distortion, max_bytes=max_bytes)
+    has_goal = _has_goal(step=step, distortion=distortion, max_bytes=max_bytes)
+    if not has_goal and (kernels is None or not all(target.step for target in kernels)):
+        distortion = DEFAULT_DISTORTION
     if not model.built:
         raise checks.UserError(
             f"model {model.name!r} is not built: it has no weights yet; call it on data first"
         )
     if kernels is None:
-        kernels = find_kernels(model, wavelet, level, axes, distortion or _BASIS_DISTORTION)
+        kernels = find_kernels(model, wavelet, level, axes, distortion or DEFAULT_DISTORTION)
     elif (wavelet, level, axes) != (families.IDENTITY, None, "auto"):
         raise checks.ArgumentError(
             "wavelet",
@@ -125,7 +125,7 @@ def find_kernels(
     wavelet: str,
     level: int | str | None,
     axes: str,
-    distortion: float = _BASIS_DISTORTION,
+    distortion: float = DEFAULT_DISTORTION,
 ) -> tuple[Target, ...]:
     """All kernels of a model, frozen ones too, each with its basis; see `save_compressed`.
 
@@ -235,16 +235,14 @@ def wrapping(
     return wrapped
 
 
-def _one_of(**given: Any) -> None:
-    """Checks that one argument is given, and not several."""
-    names = list(given)
-    present = [name for name, value in given.items() if value is not None]
-    if len(present) != 1:
+def _has_goal(**goals: Any) -> bool:
+    """Whether one of the arguments that say how small is given; refuses several."""
+    given = [name for name, value in goals.items() if value is not None]
+    if len(given) > 1:
         raise checks.ArgumentError(
-            (present or names)[0],
-            f"must be given, or one of {', '.join(names)} in its place; given "
-            f"{' and '.join(present) or 'none of them'}",
+            given[1], f"must not be given beside {given[0]}: one of them says how small"
         )
+    return bool(given)
 
 
 def _write(data: bytes, path: str | os.PathLike[str], limits: container.Limits) -> int:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from dwt_keras import checks
 from dwt_keras.settings.fields import setting
 
+# Squared error over squared weights: how far a compact file may be from a network, where nothing
+# else says how small it shall be.
+DEFAULT_DISTORTION = 1e-3
+
 
 @dataclass(frozen=True)
 class CodingSettings:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from dwt_keras import checks
-from dwt_keras.settings.coding import CodingSettings
+from dwt_keras.settings import sources
+from dwt_keras.settings.coding import DEFAULT_DISTORTION, CodingSettings
 from dwt_keras.settings.compression import CompressionSettings
 from dwt_keras.settings.data import AUTO, DATASETS, DataSettings
 from dwt_keras.settings.fields import setting, whole_numbers
 
-DEFAULT_DISTORTION = 1e-3
 SORT_KEYS = ("folder", "accuracy", "bytes")
 
-_DATASET = (
-    f"Data to evaluate on: {', '.join(DATASETS)}, FILE.npz, FOLDER/, tfds:NAME or "
-    "package.module:function; prepared as train.py does."
-)
+_KNOWN = ", ".join((*DATASETS, sources.NPZ, sources.FOLDER, sources.TFDS, sources.FUNCTION))
+_DATASET = f"Data to evaluate on, prepared as train.py does: {_KNOWN}."
 _INPUT_KIND = "What one sample of your own arrays is: images, signals, tabular or auto."
 _IMAGE_SIZE = "Pixels to resize images of a folder to: HEIGHTxWIDTH, or one number for squares."
 _COLOR_MODE = "Channels of a folder's images: grayscale, rgb or auto."
@@ -162,7 +160,7 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         if self.dataset is None:
-            raise checks.ArgumentError("dataset", f"must be given: one of {', '.join(DATASETS)}")
+            raise checks.ArgumentError("dataset", f"must be given: one of {_KNOWN}")
         data_settings(self)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from dwt_keras.settings.views import NONE
 from dwt_keras.studies import fold_record, predictions, progress, splits, variants
 from dwt_keras.studies.fold_tasks import Task
 from dwt_keras.studies.outcome import Outcome
-from dwt_keras.training import claims, data, runs
+from dwt_keras.training import claims, data, resuming, runs
 from dwt_keras.views import fold_table
 
 
@@ -91,7 +90,7 @@ def _work(tasks: Sequence[Task], dataset: data.Dataset, whole: data.Part) -> Non
 
 
 def _what_is_left(left: set[int], told: FoldSettings, folder: Path) -> str:
-    again = f"python train.py --resume={shlex.quote(str(folder))}"
+    again = resuming.command(folder)
     return (
         f"fold {told.fold} is done; not done yet: {', '.join(map(str, sorted(left)))}\n"
         f"to go on: {again} --fold=K, or {again} for all of them"

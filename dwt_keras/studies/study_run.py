@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,22 +25,17 @@ def run(settings: Settings, study: StudySettings, dataset: data.Dataset) -> str:
 
     Raises:
         UserError: If the settings do not fit the data, the network or the disk.
-        KeyboardInterrupt: If the user ends it; the message says how to go on.
+        KeyboardInterrupt: If the user ends it; a note says how to go on.
     """
     kind = _kind(study)
     shared = study.is_shared
-    with (
-        resuming.folder_of(settings, study=study, is_shared=shared) as folder,
-        interrupts.at_once(),
-    ):
-        resuming.check_data(folder, data.digest(dataset))
-        resuming.write_study(folder, settings, study, data.record(dataset))
-        try:
+    with resuming.folder_of(settings, study=study, is_shared=shared) as folder:
+        again = resuming.command(folder)
+        again += "" if study.folds.fold is None else f" --fold={study.folds.fold}"
+        with interrupts.resumable(again):
+            resuming.check_data(folder, data.digest(dataset))
+            resuming.write_study(folder, settings, study, data.record(dataset))
             outcome = kind(settings, study, dataset, folder)
-        except KeyboardInterrupt:
-            again = f"python train.py --resume={shlex.quote(str(folder))}"
-            again += "" if study.folds.fold is None else f" --fold={study.folds.fold}"
-            raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
         if outcome.record is not None:
             # Last of all: a folder that has it is complete.
             files.write_text(folder / runs.STUDY, json.dumps(outcome.record, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Ending a run when it is asked to by Ctrl-C or SIGTERM."""
+"""Ending a run when it is asked to by Ctrl-C or SIGTERM, and saying how to go on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
+
+from dwt_keras import checks
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,6 +53,26 @@ def at_once() -> Iterator[None]:
 
     with _handled_by(interrupt):
         yield
+
+
+@contextlib.contextmanager
+def resumable(command: str | None) -> Iterator[None]:
+    """Notes on what ends a run before its time how to go on: a signal, a full disk, a fault.
+
+    A mistake of the user would end it again, and gets no such note.
+
+    Args:
+        command: What a user types to go on; None where that is not said here.
+    """
+    with at_once():
+        try:
+            yield
+        except checks.UserError:
+            raise
+        except BaseException as error:
+            if command is not None:
+                error.add_note(f"to go on: {command}")
+            raise
 
 
 @contextlib.contextmanager

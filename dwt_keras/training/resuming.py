@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -44,6 +45,11 @@ def settings_of(
     found = divided({**recorded, **mine, _NAME: named})
     _refuse_differences(identity(*found), identity(*divided(recorded)), mine)
     return found
+
+
+def command(folder: Path) -> str:
+    """What a user types to go on with a run or a study."""
+    return f"python train.py --resume={shlex.quote(str(folder))}"
 
 
 def complete(settings: Settings, study: StudySettings = NO_STUDY) -> Path | None:

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import os
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,7 +103,7 @@ def run(
     Raises:
         UserError: If the settings do not fit the data, the network or the disk (nothing has
             been written then), or if the training diverges.
-        KeyboardInterrupt: If the user ends it; the message says how to go on.
+        KeyboardInterrupt: If the user ends it; a note says how to go on.
     """
     distribution.start(settings)
     with numerics.determinism(settings.numerics):
@@ -122,14 +121,10 @@ def _prepare_and_run(settings: Settings, dataset: data.Dataset | None, of_study:
     wanted = accuracy_drop.with_target(settings, first) if searched else told
     prepared = fitting.prepare(wanted, dataset, say=telling.say)
 
-    with resuming.folder_of(settings, of_study.folder) as folder, interrupts.at_once():
-        try:
+    with resuming.folder_of(settings, of_study.folder) as folder:
+        is_chief = distribution.worker(settings).is_chief
+        with interrupts.resumable(resuming.command(folder) if is_chief else None):
             return _run(settings, dataset, prepared, folder, (first, least), of_study)
-        except KeyboardInterrupt:
-            if not distribution.worker(settings).is_chief:
-                raise
-            again = f"python train.py --resume={shlex.quote(str(folder))}"
-            raise KeyboardInterrupt(f"interrupted; to go on: {again}") from None
 
 
 def _run(

@@ -310,7 +310,15 @@ MISTAKES = [
     ("expand {d} folder", "folder: must not be there yet; it is a folder"),
     ("inspect no.dwtz", "no.dwtz: must be a .dwtz file; there is no file of that name"),
     ("inspect {t}", "this is no .dwtz file"),
-    ("evaluate {k}", "--dataset must be given: one of digits"),
+    ("inspect folder", "folder: must be a .dwtz file; it is a folder"),
+    ("inspect run", "it is a folder (did you mean run/model.dwtz?)"),
+    ("compress run a.dwtz", "it is a folder (did you mean run/model.keras?)"),
+    ("evaluate run --dataset=digits", "(serving/1 of a run) (did you mean run/model.dwtz?)"),
+    (
+        "evaluate {k}",
+        "--dataset must be given: one of digits, mnist, fashion_mnist, cifar10, cifar100, "
+        "FILE.npz, FOLDER/, tfds:NAME, package.module:function",
+    ),
     (
         "evaluate no --dataset=digits",
         "no: must be a .dwtz, .keras or .tflite file, or the folder of",
@@ -329,6 +337,9 @@ def test_mistakes_cost_one_line_and_write_nothing(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("no network")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "run").mkdir()
+    for name in ("model.dwtz", "model.keras"):
+        (tmp_path / "run" / name).touch()
     before = sorted(tmp_path.rglob("*"))
     if not archive.with_suffix(".dwtz").exists():
         dwt_keras.save_compressed(

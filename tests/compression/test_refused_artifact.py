@@ -48,15 +48,21 @@ def test_a_file_that_readers_would_refuse_is_not_written_unless_they_are_told(tm
     assert artifact.load_compressed(path, container.UNLIMITED).count_params() == 9_000_000
 
 
-ONE_OF = "must be given, or one of step, distortion, max_bytes in its place"
+BESIDE = "must not be given beside"
+
+
+def test_how_small_is_a_distortion_unless_something_else_is_said(tmp_path):
+    model = small_model()
+    for name, options in (("default", {}), ("given", {"distortion": 1e-3})):
+        artifact.save_compressed(model, tmp_path / name, wavelet="sym2", **options)
+    assert (tmp_path / "default").read_bytes() == (tmp_path / "given").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, f"^step {ONE_OF}; given none of them$"),
-        ({"step": 0.1, "distortion": 0.1}, f"^step {ONE_OF}; given step and distortion$"),
-        ({"max_bytes": 9, "distortion": 0.1}, f"^distortion {ONE_OF}; given distortion and max"),
+        ({"step": 0.1, "distortion": 0.1}, f"^distortion {BESIDE} step: one of them says how sm"),
+        ({"max_bytes": 9, "distortion": 0.1}, f"^max_bytes {BESIDE} distortion"),
         ({"max_bytes": 40}, "^max_bytes must be [0-9]+ or more, the size with all kernels"),
         ({"max_bytes": 0}, "^max_bytes must be a whole number, 1 or more; given 0$"),
         ({"step": 0.0}, "^step must be a finite number, above 0"),

@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from dwt_keras.settings.studies import StudySettings
 from dwt_keras.studies import folds, splits, study_run, variants
-from dwt_keras.training import data, resuming, run
+from dwt_keras.training import data, interrupts, resuming, run
 from dwt_keras.training.array_data import SPLIT_SEED
 from dwt_keras.training.sampling import systematic
 
@@ -247,7 +247,8 @@ def test_an_interrupted_study_says_how_to_go_on_and_does(
 ) -> None:
     def interrupt(folder: Path) -> None:
         if folder.name == "fold-2":
-            raise KeyboardInterrupt("interrupted; to go on: this fold")
+            with interrupts.resumable("this fold"):
+                raise KeyboardInterrupt
 
     trainings.before = interrupt
     folder = tmp_path / "digits-mlp/studies/001"
