@@ -305,6 +305,7 @@ def _tidy(folder: Path) -> None:
     """Removes what a kill left half done."""
     for name in _EXPORTED:
         shutil.rmtree(folder / name, ignore_errors=True)
-    for place in [folder, *folder.glob(f"**/{runs.CHECKPOINT}")]:
+    places = [folder, *folder.glob("trials/*"), *folder.glob(f"**/{runs.CHECKPOINT}")]
+    for place in places:
         for left in place.glob(".*.*"):
             shutil.rmtree(left, ignore_errors=True)

@@ -15,7 +15,7 @@ import keras
 
 from dwt_keras import checks
 from dwt_keras.settings import CompressionSettings, Settings, sources
-from dwt_keras.settings.numerics import ON
+from dwt_keras.settings.numerics import OFF, ON
 from dwt_keras.settings.optimization import DEFAULT_LEARNING_RATES, OptimizationSettings
 from dwt_keras.training import (
     data,
@@ -181,14 +181,15 @@ def _head(model: keras.Model, settings: Settings) -> set[str]:
 def _protect(model: keras.Model, settings: Settings, samples: int, say: Say) -> None:
     """Freezes batch normalisation where that is asked for; says what becomes of the rest."""
     fresh = _head(model, settings)
-    if settings.freezes_batch_norm:
-        found = fine_tuning.batch_norms(model, fresh)
+    found = fine_tuning.batch_norms(model, fresh)
+    freezes, told = settings.freezes_batch_norm, settings.transfer.freeze_batch_norm
+    if freezes or told == OFF:  # A file may have frozen them.
         for layer in found.values():
-            layer.trainable = False
-        if found:
-            say(f"batch normalisation stays as it came: {_listed(list(found))}")
-        elif settings.transfer.freeze_batch_norm == ON:
-            say("no batch normalisation came along that could be frozen")
+            layer.trainable = not freezes
+    if freezes and found:
+        say(f"batch normalisation stays as it came: {_listed(list(found))}")
+    elif told == ON:
+        say("no batch normalisation came along that could be frozen")
     if settings.transfer.freeze_until is not None:
         frozen = _freeze(model, settings.transfer.freeze_until)
         left = "compressed, but not trained" if settings.transfer.shrink_frozen else "left as is"

@@ -269,6 +269,7 @@ def test_batch_normalisation_infers_by_the_statistics_that_it_came_with(
     source = fitting.build(settings(model=net), dataset)
     norm = source.get_layer("norm")
     norm.set_weights([value + 0.5 for value in norm.get_weights()])
+    norm.trainable = is_kept  # Frozen in the file, where it is to learn.
     source.save(tmp_path / "a.keras")
     told = settings(
         model=str(tmp_path / "a.keras"), head_epochs=1, freeze_batch_norm=freeze, threshold=0.0
