@@ -29,14 +29,19 @@ class ArgumentError(UserError):
         self.problem = problem
 
 
+_LARGEST = (1 << 63) - 1
+
+
 def integer(argument: str, value: object, *, least: int) -> int:
-    """Returns `value` if it is a whole number not below `least`.
+    """Returns `value` if it is a whole number not below `least`, and within 64 bits.
 
     Raises:
         ArgumentError: If it is anything else (booleans included).
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ArgumentError(argument, f"must be a whole number, {least} or more; given {value!r}")
+    if value > _LARGEST:
+        raise ArgumentError(argument, f"must be at most {_LARGEST}; given {value}")
     return value
 
 

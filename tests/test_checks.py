@@ -19,7 +19,7 @@ def test_argument_error_carries_its_parts():
     assert isinstance(error, ValueError)
 
 
-@pytest.mark.parametrize(("value", "least"), [(0, 0), (1, 1), (7, 1), (10**30, 0), (-2, -2)])
+@pytest.mark.parametrize(("value", "least"), [(0, 0), (1, 1), (7, 1), (2**62, 0), (-2, -2)])
 def test_integer_returns_whole_numbers(value, least):
     assert checks.integer("n", value, least=least) == value
 
@@ -29,6 +29,14 @@ def test_integer_refuses_the_rest(value):
     with pytest.raises(checks.ArgumentError) as caught:
         checks.integer("n", value, least=1)
     assert str(caught.value) == f"n must be a whole number, 1 or more; given {value!r}"
+
+
+def test_integer_refuses_what_64_bits_cannot_hold():
+    assert checks.integer("n", 2**63 - 1, least=1) == 2**63 - 1
+    with pytest.raises(
+        checks.ArgumentError, match=r"^n must be at most 9223372036854775807; given"
+    ):
+        checks.integer("n", 2**63, least=1)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

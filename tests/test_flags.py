@@ -25,6 +25,10 @@ MISTAKES = [
     ("--epochs=0", "--epochs must be a whole number, 1 or more; given 0"),
     ("--epochs=2.5", "flag --epochs=2.5: must be a whole number"),
     ("--batch_size=0", "--batch_size must be a whole number, 1 or more; given 0"),
+    (
+        f"--batch_size={10**20}",
+        "--batch_size must be at most 9223372036854775807; given 1000000000000",
+    ),
     ("--dataset=nope", "--dataset must be one of digits"),
     ("--data_dir=/nowhere --dataset=mnist", "--data_dir must be a folder that can be read"),
     (
