@@ -24,7 +24,8 @@ from dwt_keras.training.data_files import (
     read_folder,
     read_npz,
 )
-from dwt_keras.training.parts import ArrayPart, Part, pipeline
+from dwt_keras.training.parts import ArrayPart, Part
+from dwt_keras.training.pipelines import pipeline
 
 __all__ = ["ArrayPart", "DataError", "Dataset", "Part", "digest", "load", "pipeline", "record"]
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from dwt_keras.training import pipelines
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -46,7 +48,7 @@ class Part(Protocol):
         """By identity: what has been found out about a part need not be again."""
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> tf.data.Dataset:
-        """Batches of (inputs, labels), all samples once an iteration; see `pipeline`.
+        """Batches of (inputs, labels), all samples once an iteration; see `pipelines.pipeline`.
 
         Of a part whose samples have weights (inputs, labels, weights).
         """
@@ -107,14 +109,14 @@ class ArrayPart:
         return len(self.labels)
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None) -> tf.data.Dataset:
-        return pipeline(
+        return pipelines.pipeline(
             self._tensor, self.labels, batch_size, shuffle_seed=shuffle_seed, weights=self.weights
         )
 
     @functools.cached_property
     def _tensor(self) -> tf.Tensor:
         """The inputs as TensorFlow's: one copy for all pipelines."""
-        return _tensor(self.inputs)
+        return pipelines.tensor(self.inputs)
 
     def arrays(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
         for at in range(0, len(self), batch_size):
@@ -255,48 +257,6 @@ class StreamPart:
     def _decode_weighted(self, element: Any, weight: Any) -> tuple[Any, ...]:
         decoded = self.decode(*element) if isinstance(element, tuple) else self.decode(element)
         return (*decoded, weight)
-
-
-def pipeline(
-    inputs: Array | tf.Tensor,
-    labels: Array,
-    batch_size: int,
-    *,
-    shuffle_seed: int | None,
-    weights: Array | None = None,
-) -> tf.data.Dataset:
-    """Batches of (inputs, labels), all samples once per iteration, the last batch maybe smaller.
-
-    Args:
-        inputs: One sample per row. An array is copied, a tensor is not.
-        labels: As many rows.
-        batch_size: Samples per batch.
-        shuffle_seed: Seed of the order, together with TensorFlow's global seed; the order
-            changes with each iteration over the result. None keeps the order given.
-        weights: A number for each sample, which then comes third; None for none.
-    """
-    import tensorflow as tf
-
-    samples = tuple(_tensor(each) for each in (inputs, labels, *_given(weights)))
-    if shuffle_seed is None:
-        batches = tf.data.Dataset.from_tensor_slices(samples).batch(batch_size)
-    else:
-        # Of samples themselves the shuffle would hold another copy of all.
-        count = len(labels)
-        numbers = tf.data.Dataset.range(count)
-        numbers = numbers.shuffle(count, seed=shuffle_seed, reshuffle_each_iteration=True)
-        batches = numbers.batch(batch_size).map(
-            lambda places: tuple(tf.gather(each, places) for each in samples)
-        )
-    return batches.prefetch(tf.data.AUTOTUNE)
-
-
-def _tensor(values: Array | tf.Tensor) -> tf.Tensor:
-    """In the memory of the processor: an accelerator may not have room for all data."""
-    import tensorflow as tf
-
-    with tf.device("CPU:0"):
-        return tf.convert_to_tensor(values)
 
 
 def _given(weights: Array | None) -> tuple[Array, ...]:
